@@ -1,0 +1,209 @@
+"""Predicates: their labels, descriptions, type signatures and symmetry."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple, Union
+
+import numpy
+import srsly
+
+NO_RELATION = "no_relation"
+SLOTS = ("{subject}", "{object}")
+
+# What users write: label -> description or properties, or a list of properties.
+PredicateData = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+
+
+class Predicate(NamedTuple):
+    """A predicate (relation type).
+
+    label (str): Its name.
+    description (str): A sentence with the slots `{subject}` and `{object}`, once each.
+    subject_types (Tuple[str, ...]): Entity types a subject may have. Empty: any.
+    object_types (Tuple[str, ...]): Entity types an object may have. Empty: any.
+    symmetric (bool): Whether it holds both ways round. A pair is then scored in text
+        order only, and may fit the signature either way round.
+    """
+
+    label: str
+    description: str
+    subject_types: Tuple[str, ...] = ()
+    object_types: Tuple[str, ...] = ()
+    symmetric: bool = False
+
+    def admits(self, subject_type: str, object_type: str) -> bool:
+        """Whether the signature allows a subject and an object of these types."""
+        directed = _fits(subject_type, self.subject_types) and _fits(
+            object_type, self.object_types
+        )
+        if directed or not self.symmetric:
+            return directed
+        return _fits(object_type, self.subject_types) and _fits(
+            subject_type, self.object_types
+        )
+
+
+def describe(label: str) -> str:
+    """Make a description from a label: "USED-FOR" -> "{subject} used for {object}".
+
+    label (str): The predicate's label.
+    RETURNS (str): A description with both slots.
+    """
+    if label == NO_RELATION:
+        return "there are no relations between {subject} and {object}"
+    words = label.lower()
+    for separator in "-_:/{}":
+        words = words.replace(separator, " ")
+    return " ".join(["{subject}", *words.split(), "{object}"])
+
+
+def parse_predicates(data: PredicateData) -> Tuple[Predicate, ...]:
+    """Check predicates and bring them into their fixed order.
+
+    data (Mapping[str, Any]): Label -> description, or label -> properties
+        (`description`, `subject_types`, `object_types`, `symmetric`); or a list of
+        properties with a `label` each, as `to_data` returns it.
+    RETURNS (Tuple[Predicate, ...]): "no_relation" first (with its default description
+        where the data has none), then the others in the order of the data.
+    RAISES (ValueError): With every problem that was found, each with its label.
+    """
+    problems: List[str] = []
+    predicates: Dict[str, Predicate] = {}
+    for label, properties in _items(data, problems):
+        if label in predicates:
+            problems.append(f"'{label}' is there more than once")
+        predicates[label] = _parse_predicate(label, properties, problems)
+    if not set(predicates) - {NO_RELATION}:
+        problems.append(f"there is no predicate beside '{NO_RELATION}'")
+    if problems:
+        raise ValueError("Can't use these predicates: " + "; ".join(problems) + ".")
+    first = predicates.pop(
+        NO_RELATION, Predicate(NO_RELATION, describe(NO_RELATION))
+    )
+    return (first, *predicates.values())
+
+
+def to_data(predicates: Iterable[Predicate]) -> List[Dict[str, Any]]:
+    """Turn predicates into plain data that can be written as JSON.
+
+    predicates (Iterable[Predicate]): The predicates.
+    RETURNS (List[Dict[str, Any]]): One dict for each, in the same order, to be read
+        back by `parse_predicates`.
+    """
+    return [
+        {
+            "label": predicate.label,
+            "description": predicate.description,
+            "subject_types": list(predicate.subject_types),
+            "object_types": list(predicate.object_types),
+            "symmetric": predicate.symmetric,
+        }
+        for predicate in predicates
+    ]
+
+
+def read_predicates(path: str) -> List[Dict[str, Any]]:
+    """Read predicates from a file, to be used as a component's labels in
+    `[initialize.components.dual_relation_extractor.labels]`.
+
+    path (str): A JSON or YAML file (by its ending) of what `parse_predicates` takes.
+    RETURNS (List[Dict[str, Any]]): The predicates as `to_data` returns them.
+    RAISES (ValueError): If the file is not there, is not JSON or YAML, or describes
+        predicates wrongly.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"Can't find the predicates file {file.absolute()}.")
+    read = srsly.read_yaml if file.suffix in (".yml", ".yaml") else srsly.read_json
+    try:
+        data = read(file)
+    except Exception as e:
+        raise ValueError(f"Can't read the predicates file {file}: {e}") from e
+    try:
+        return to_data(parse_predicates(data))
+    except ValueError as e:
+        raise ValueError(f"{file}: {e}") from None
+
+
+def admission_table(
+    predicates: Sequence[Predicate], types: Sequence[str]
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Tabulate which predicates the signatures allow.
+
+    predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
+    types (Sequence[str]): T entity types.
+    RETURNS (Tuple[ndarray, ndarray]): Two bool arrays of shape (T, T, R + 1), indexed
+        by subject type, object type and predicate: for pairs whose subject comes first
+        in the text, and for the others, which no symmetric predicate may have.
+        "no_relation" is always allowed.
+    """
+    in_order = numpy.zeros((len(types), len(types), len(predicates)), dtype=bool)
+    for i, subject_type in enumerate(types):
+        for j, object_type in enumerate(types):
+            for r, predicate in enumerate(predicates):
+                in_order[i, j, r] = predicate.admits(subject_type, object_type)
+    in_order[:, :, 0] = True
+    symmetric = numpy.asarray([predicate.symmetric for predicate in predicates])
+    return in_order, in_order & ~symmetric
+
+
+def _fits(type_: str, allowed: Sequence[str]) -> bool:
+    return not allowed or type_ in allowed
+
+
+def _items(data: PredicateData, problems: List[str]) -> List[Tuple[str, Any]]:
+    if isinstance(data, Mapping):
+        return list(data.items())
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        problems.append(
+            "expected a mapping of labels to descriptions or properties, but found "
+            f"{type(data).__name__}"
+        )
+        return []
+    items = []
+    for i, properties in enumerate(data):
+        if isinstance(properties, Mapping) and "label" in properties:
+            rest = {key: value for key, value in properties.items() if key != "label"}
+            items.append((properties["label"], rest))
+        else:
+            problems.append(f"entry {i} has no 'label'")
+    return items
+
+
+def _parse_predicate(label: Any, properties: Any, problems: List[str]) -> Predicate:
+    if not isinstance(label, str) or not label:
+        problems.append(f"a label must be a non-empty string, but one is {label!r}")
+        label = str(label)
+    if isinstance(properties, str):
+        properties = {"description": properties}
+    if properties is None:
+        properties = {}
+    if not isinstance(properties, Mapping):
+        problems.append(f"'{label}' must have a description or properties")
+        return Predicate(label, describe(label))
+    unknown = set(properties) - set(Predicate._fields[1:])
+    if unknown:
+        problems.append(
+            f"'{label}' has unknown properties {', '.join(sorted(map(str, unknown)))} "
+            f"(known: {', '.join(Predicate._fields[1:])})"
+        )
+    description = properties.get("description") or describe(label)
+    if not isinstance(description, str):
+        problems.append(f"'{label}': the description must be a string")
+        description = describe(label)
+    for slot in SLOTS:
+        if description.count(slot) != 1:
+            problems.append(
+                f"'{label}': the description must have {slot} exactly once, but has it "
+                f"{description.count(slot)} times: {description!r}"
+            )
+    symmetric = properties.get("symmetric", False)
+    if not isinstance(symmetric, bool):
+        problems.append(f"'{label}': symmetric must be true or false")
+    sides = []
+    for side in ("subject_types", "object_types"):
+        types = properties.get(side) or ()
+        if isinstance(types, str) or not all(isinstance(t, str) for t in types):
+            problems.append(f"'{label}': {side} must be a list of entity types")
+            types = ()
+        sides.append(tuple(types))
+    return Predicate(label, description, sides[0], sides[1], bool(symmetric))
