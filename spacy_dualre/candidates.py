@@ -1,0 +1,191 @@
+"""Candidates: which pairs of entities are scored, and against which predicates."""
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc, Span
+
+from .predicates import Predicate, admission_table
+
+# Chooses among the pairs that the signatures admit. Takes a Doc, its n entities in
+# text order and a bool array (n, n) of admitted (subject, object) pairs; returns an
+# int array (P, 2) of entity indices and how many pairs it left out, by reason.
+PairFinder = Callable[
+    [Doc, Sequence[Span], numpy.ndarray], Tuple[numpy.ndarray, Mapping[str, int]]
+]
+
+
+@dataclass
+class Candidates:
+    """The candidate pairs of one Doc.
+
+    doc (Doc): The Doc.
+    entities (List[Span]): Its n entities, in text order.
+    pairs (ndarray): Indices into `entities` of P subjects and objects, (P, 2).
+    allowed (ndarray): The predicates that each pair is scored against, bool, (P, R+1).
+    dropped (Mapping[str, int]): How many ordered pairs are no candidates, by reason.
+    """
+
+    doc: Doc
+    entities: List[Span]
+    pairs: numpy.ndarray
+    allowed: numpy.ndarray
+    dropped: Mapping[str, int]
+
+    def rows(self) -> Dict[Tuple[int, int], int]:
+        """RETURNS (Dict[Tuple[int, int], int]): The row of each (subject, object)."""
+        return {(int(s), int(o)): row for row, (s, o) in enumerate(self.pairs)}
+
+
+def get_entities(doc: Doc, spans_key: Optional[str]) -> List[Span]:
+    """Read the entities of a Doc.
+
+    doc (Doc): The Doc.
+    spans_key (Optional[str]): The span group to read, in which entities may nest and
+        overlap, or None for `doc.ents`.
+    RETURNS (List[Span]): The entities in text order, each (span, type) once.
+    """
+    spans = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
+    unique = {(span.start, span.end, span.label_): span for span in spans}
+    return [unique[position] for position in sorted(unique)]
+
+
+def find_candidates(
+    doc: Doc,
+    predicates: Sequence[Predicate],
+    find_pairs: PairFinder,
+    spans_key: Optional[str] = None,
+) -> Candidates:
+    """Find the candidate pairs of a Doc, and the predicates that each may have.
+
+    doc (Doc): The Doc, with entities.
+    predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
+    find_pairs (PairFinder): Chooses among the pairs that the signatures admit.
+    spans_key (Optional[str]): Where the entities are, as in `get_entities`.
+    RETURNS (Candidates): The candidates, sorted by subject, then by object.
+    """
+    entities = get_entities(doc, spans_key)
+    types = sorted({entity.label_ for entity in entities})
+    in_order, reverse = admission_table(predicates, types)
+    type_ids = numpy.asarray([types.index(e.label_) for e in entities], dtype="int64")
+    admitted_in_order = in_order[:, :, 1:].any(axis=2)
+    admitted_reverse = reverse[:, :, 1:].any(axis=2)
+    subject_type, object_type = type_ids[:, None], type_ids[None, :]
+    n = len(entities)
+    before = numpy.triu(numpy.ones((n, n), dtype=bool), k=1)
+    admitted = numpy.where(
+        before,
+        admitted_in_order[subject_type, object_type],
+        admitted_reverse[subject_type, object_type],
+    )
+    numpy.fill_diagonal(admitted, False)
+    pairs, dropped = find_pairs(doc, entities, admitted)
+    pairs = numpy.asarray(pairs, dtype="int64").reshape((-1, 2))
+    pairs = pairs[numpy.lexsort((pairs[:, 1], pairs[:, 0]))]
+    s, o = pairs[:, 0], pairs[:, 1]
+    allowed = numpy.where(
+        (s < o)[:, None],
+        in_order[type_ids[s], type_ids[o]],
+        reverse[type_ids[s], type_ids[o]],
+    )
+    by_signature = n * (n - 1) - int(admitted.sum())
+    return Candidates(
+        doc, entities, pairs, allowed, Counter(signature=by_signature) + Counter(dropped)
+    )
+
+
+def build_candidate_pairs(
+    max_sentences: Optional[int] = 1,
+    max_tokens: Optional[int] = None,
+    max_pairs: Optional[int] = None,
+) -> PairFinder:
+    """Build a function that chooses pairs by how far apart their spans are.
+
+    max_sentences (Optional[int]): How many sentences a pair may touch, from the first
+        to the last. None for no limit.
+    max_tokens (Optional[int]): How many tokens may lie between the two spans.
+    max_pairs (Optional[int]): How many pairs of one Doc are kept: those with the
+        fewest tokens between their spans and, among equals, the first in the text.
+    RETURNS (PairFinder): The function. It counts what it leaves out as "sentences",
+        "tokens" and "max_pairs".
+    RAISES (ValueError): If a limit is too low to leave any pair.
+    """
+    limits = {"max_sentences": max_sentences, "max_pairs": max_pairs}
+    for name, limit in {**limits, "max_tokens": max_tokens}.items():
+        lowest = 0 if name == "max_tokens" else 1
+        if limit is not None and limit < lowest:
+            raise ValueError(
+                f"{name} must be at least {lowest}, or null for no limit, but is {limit}."
+            )
+    return CandidatePairs(max_sentences, max_tokens, max_pairs)
+
+
+class CandidatePairs:
+    """The function that `build_candidate_pairs` returns. A class, so that it pickles."""
+
+    def __init__(
+        self,
+        max_sentences: Optional[int],
+        max_tokens: Optional[int],
+        max_pairs: Optional[int],
+    ) -> None:
+        self.max_sentences = max_sentences
+        self.max_tokens = max_tokens
+        self.max_pairs = max_pairs
+        self._warned = False
+
+    def __call__(
+        self, doc: Doc, entities: Sequence[Span], admitted: numpy.ndarray
+    ) -> Tuple[numpy.ndarray, Mapping[str, int]]:
+        starts = numpy.asarray([span.start for span in entities], dtype="int64")
+        ends = numpy.asarray([span.end for span in entities], dtype="int64")
+        dropped: Counter = Counter()
+        kept = admitted
+        if self.max_sentences is not None and self._has_sentences(doc, entities):
+            sentence = sentence_ids(doc)
+            first = numpy.minimum.outer(sentence[starts], sentence[starts])
+            last = numpy.maximum.outer(sentence[ends - 1], sentence[ends - 1])
+            near = last - first < self.max_sentences
+            dropped["sentences"] = int((kept & ~near).sum())
+            kept = kept & near
+        later_start = numpy.maximum.outer(starts, starts)
+        earlier_end = numpy.minimum.outer(ends, ends)
+        between = numpy.maximum(later_start - earlier_end, 0)
+        if self.max_tokens is not None:
+            near = between <= self.max_tokens
+            dropped["tokens"] = int((kept & ~near).sum())
+            kept = kept & near
+        pairs = numpy.argwhere(kept)
+        if self.max_pairs is not None and len(pairs) > self.max_pairs:
+            distance = between[pairs[:, 0], pairs[:, 1]]
+            nearest = numpy.argsort(distance, kind="stable")[: self.max_pairs]
+            dropped["max_pairs"] = len(pairs) - self.max_pairs
+            pairs = pairs[nearest]
+        return pairs, dropped
+
+    def _has_sentences(self, doc: Doc, entities: Sequence[Span]) -> bool:
+        if doc.has_annotation("SENT_START"):
+            return True
+        if len(entities) > 1 and not self._warned:
+            self._warned = True
+            warnings.warn(
+                "A Doc has no sentence boundaries, so all its entities are paired as if "
+                "it were one sentence (said once). Add a component that sets them, "
+                "such as 'sentencizer', before 'dual_relation_extractor' (and to "
+                "training.annotating_components), or set max_sentences to null."
+            )
+        return False
+
+
+def sentence_ids(doc: Doc) -> numpy.ndarray:
+    """RETURNS (ndarray): For every token the index of its sentence, int, (n_tokens,).
+    All 0 where the Doc has no sentence boundaries.
+    """
+    if not doc.has_annotation("SENT_START"):
+        return numpy.zeros(len(doc), dtype="int64")
+    is_start = doc.to_array("SENT_START").astype("int64") == 1
+    is_start[:1] = False
+    return numpy.cumsum(is_start)

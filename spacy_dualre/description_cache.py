@@ -1,0 +1,78 @@
+"""A bounded cache of encoded descriptions."""
+
+from collections import OrderedDict
+from typing import Callable, Hashable, List, Sequence
+
+import torch
+from torch import Tensor
+
+
+class DescriptionCache:
+    """Keeps the vectors of the descriptions that were used last.
+
+    A description's vector depends on its wordpieces (predicate, spans and types) and on
+    the weights, so the wordpieces are the key, and all is dropped when the weights
+    change.
+
+    size (int): How many descriptions are kept. 0: none.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.hits = 0
+        self.misses = 0
+        self._version: Hashable = None
+        self._slots: OrderedDict[bytes, int] = OrderedDict()
+        self._vectors = torch.empty((0, 0))
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def fetch(
+        self,
+        keys: Sequence[bytes],
+        version: Hashable,
+        encode: Callable[[List[int]], Tensor],
+    ) -> Tensor:
+        """Look descriptions up, and encode those that are missing.
+
+        keys (Sequence[bytes]): m distinct keys.
+        version (Hashable): Differs whenever the weights do.
+        encode (Callable[[List[int]], Tensor]): Takes the positions of the missing keys
+            and returns their vectors, (n, H).
+        RETURNS (Tensor): The vectors of all keys, (m, H).
+        """
+        if version != self._version:
+            self._version = version
+            self._slots.clear()
+            self._vectors = torch.empty((0, 0))
+        missing = [i for i, key in enumerate(keys) if key not in self._slots]
+        self.misses += len(missing)
+        self.hits += len(keys) - len(missing)
+        if len(missing) == len(keys):
+            vectors = encode(missing)
+        else:
+            known = [i for i, key in enumerate(keys) if key in self._slots]
+            kept = self._vectors[[self._slots[keys[i]] for i in known]]
+            vectors = kept.new_empty((len(keys), kept.shape[1]))
+            vectors[known] = kept
+            for i in known:
+                self._slots.move_to_end(keys[i])
+            if missing:
+                vectors[missing] = encode(missing).to(vectors)
+        self._store([keys[i] for i in missing], vectors, missing)
+        return vectors
+
+    def _store(self, keys: List[bytes], vectors: Tensor, rows: List[int]) -> None:
+        keys, rows = keys[-self.size or len(keys) :], rows[-self.size or len(rows) :]
+        if not keys:
+            return
+        if not len(self._vectors):
+            self._vectors = vectors.new_empty((self.size, vectors.shape[1]))
+        slots = []
+        for key in keys:
+            full = len(self._slots) == self.size
+            slot = self._slots.popitem(last=False)[1] if full else len(self._slots)
+            self._slots[key] = slot
+            slots.append(slot)
+        self._vectors[slots] = vectors[rows]
