@@ -1,10 +1,11 @@
 """The thinc models: from Docs to the probabilities of every predicate."""
 
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 import numpy
 import torch
@@ -17,7 +18,7 @@ from .description_cache import DescriptionCache
 from .encoders import add_markers, load_encoder, max_input_length
 from .instances import InstanceBuilder, Pairs
 from .predicates import parse_predicates
-from .shim import DualEncoderShim
+from .shim import DualEncoderShim, get_shim
 
 PREDICT_WITH = ("dual", "head", "mean")
 # Scores held at once while predicting: bounds the memory of pairs x predicates x H.
@@ -36,7 +37,7 @@ class Settings:
     predict_with: str
     prune: float
     mixed_precision: bool
-    max_tokens: Optional[int]
+    max_tokens: int | None
     max_length: int
     context_length: int
     fill_spans: bool
@@ -75,7 +76,7 @@ class PairBatch:
 
 # z, None where there is no predicate encoder, and l; both (n, R + 1), -inf where a
 # predicate is not allowed or was not scored.
-Outputs = Tuple[Optional[Tensor], Tensor]
+Outputs = tuple[Tensor | None, Tensor]
 
 
 def build_dual_encoder(
@@ -92,9 +93,9 @@ def build_dual_encoder(
     predict_with: str = "dual",
     prune: float = 0.0,
     mixed_precision: bool = False,
-    max_tokens: Optional[int] = None,
+    max_tokens: int | None = None,
     cache_size: int = 16384,
-) -> Model[List[Doc], List[Scored]]:
+) -> Model[list[Doc], list[Scored]]:
     """Build the dual encoder (arXiv 2503.17799).
 
     encoder (str): A path or the name of a Hugging Face encoder, loaded at `initialize`
@@ -176,8 +177,8 @@ def build_dual_encoder(
 
 def init(
     model: Model,
-    X: Optional[List[Doc]] = None,
-    Y: Optional[List[Scored]] = None,
+    X: list[Doc] | None = None,
+    Y: list[Scored] | None = None,
     *,
     encoder: str,
     tie_encoders: bool,
@@ -189,7 +190,7 @@ def init(
     if not tie_encoders and attrs["settings"].alpha < 1:
         encoders.append(load_encoder(encoder)[1])
     add_markers(tokenizer, encoders, attrs["entity_types"])
-    model.get_ref("dual_encoder").shims[0].set_module(
+    get_shim(model).set_module(
         tokenizer,
         instance_encoder,
         encoders[1] if len(encoders) > 1 else None,
@@ -198,8 +199,8 @@ def init(
 
 
 def forward_docs(
-    model: Model[List[Doc], List[Scored]], docs: List[Doc], is_train: bool
-) -> Tuple[List[Scored], Callable]:
+    model: Model[list[Doc], list[Scored]], docs: list[Doc], is_train: bool
+) -> tuple[list[Scored], Callable]:
     """Predict the probabilities of every candidate pair of some Docs."""
     if is_train:
         raise ValueError(
@@ -217,7 +218,9 @@ def forward_docs(
         part = PairBatch(builder, pairs, rows, pairs.allowed[rows])
         scores, logits = dual_encoder.predict(part)
         parts = {"dual": [scores], "head": [logits], "mean": [scores, logits]}
-        softmax = [x.softmax(dim=1) for x in parts[model.attrs["settings"].predict_with]]
+        softmax = [
+            x.softmax(dim=1) for x in parts[model.attrs["settings"].predict_with]
+        ]
         mean = torch.stack(softmax).mean(dim=0)
         probabilities[rows] = mean.cpu().numpy()
     ends = numpy.cumsum([len(found.pairs) for found in batch])[:-1]
@@ -227,11 +230,11 @@ def forward_docs(
 
 def forward_pairs(
     model: Model[PairBatch, Outputs], batch: PairBatch, is_train: bool
-) -> Tuple[Outputs, Callable]:
+) -> tuple[Outputs, Callable]:
     """Score pairs. The callback takes the gradients of z and l and adds those of the
     weights to what has accumulated.
     """
-    module = model.shims[0].module
+    module = get_shim(model).module
     module.train(is_train)
     module.dropout.p = model.attrs["dropout_rate"]
     device = module.log_scale.device
@@ -253,7 +256,7 @@ def forward_pairs(
             scores = torch.full_like(logits, -torch.inf)
             scores = scores.index_put((index[0], index[1].to(device)), values.float())
 
-    def backprop(gradients: Outputs) -> List:
+    def backprop(gradients: Outputs) -> list:
         outputs = [(scores, gradients[0]), (logits, gradients[1])]
         given = [(y, dy) for y, dy in outputs if y is not None and dy is not None]
         torch.autograd.backward([y for y, _ in given], [dy for _, dy in given])
@@ -269,7 +272,7 @@ def get_builder(model: Model) -> InstanceBuilder:
     RETURNS (InstanceBuilder): The builder. It is made once for a tokenizer and a set
         of predicates.
     """
-    shim = model.get_ref("dual_encoder").shims[0]
+    shim = get_shim(model)
     module, attrs = shim.module, model.attrs
     made_for, builder = attrs.get("builder", (None, None))
     if made_for is None or made_for != (id(shim.tokenizer), attrs["predicates"]):
@@ -296,10 +299,12 @@ def get_max_tokens(model: Model[PairBatch, Outputs]) -> int:
     max_tokens = model.attrs["settings"].max_tokens
     if max_tokens is not None:
         return max_tokens
-    device = model.shims[0].module.log_scale.device
+    device = get_shim(model).module.log_scale.device
     if device.type != "cuda":
         return 4096
-    return max(512 * (torch.cuda.get_device_properties(device).total_memory >> 30), 4096)
+    return max(
+        512 * (torch.cuda.get_device_properties(device).total_memory >> 30), 4096
+    )
 
 
 def _choose(
@@ -328,12 +333,12 @@ def _read_descriptions(
     row: numpy.ndarray,
     predicate: numpy.ndarray,
     cached: bool,
-) -> Tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Encode the descriptions of some (pair, predicate), each distinct one once.
 
     RETURNS: The m vectors, (m, H), and for each (pair, predicate) which it is, (k,).
     """
-    module = model.shims[0].module
+    module = get_shim(model).module
     pairs, builder = batch.pairs, batch.builder
     surfaces = pairs.surfaces[batch.rows][row]
     if not builder.fill_spans:
@@ -351,7 +356,11 @@ def _read_descriptions(
         version = sum(p._version for p in module.parameters()), id(module)
         vectors = cache.fetch(
             inputs.keys(),
-            (*version, module.log_scale.device, model.attrs["settings"].mixed_precision),
+            (
+                *version,
+                module.log_scale.device,
+                model.attrs["settings"].mixed_precision,
+            ),
             lambda rows: module.read_descriptions(inputs.select(numpy.asarray(rows))),
         )
     else:

@@ -1,7 +1,7 @@
 """Batches: ragged wordpiece inputs, grouped by length so that little is padding."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator, List, Tuple
 
 import numpy
 
@@ -29,7 +29,7 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def keys(self) -> List[bytes]:
+    def keys(self) -> list[bytes]:
         """RETURNS (List[bytes]): For each input its wordpieces, as a dictionary key."""
         data = self.ids.astype("<i4").tobytes()
         ends = (numpy.cumsum(self.lengths) * 4).tolist()
@@ -45,12 +45,12 @@ class Inputs:
 
     def padded(
         self, rows: numpy.ndarray, pad_id: int
-    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    ) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Pad some of the inputs to the longest of them.
 
         rows (ndarray): The inputs to pad, int, (n,).
         pad_id (int): The padding wordpiece.
-        RETURNS (Tuple[ndarray, ndarray]): Ids, int64, and mask, bool, both (n, longest).
+        RETURNS (Tuple[ndarray, ndarray]): Ids, int64, and mask, bool: (n, longest).
         """
         lengths = self.lengths[rows]
         starts = (numpy.cumsum(self.lengths) - self.lengths)[rows]
@@ -62,7 +62,7 @@ class Inputs:
 
 def gather_ranges(
     pool: numpy.ndarray, starts: numpy.ndarray, ends: numpy.ndarray
-) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Make each row by joining k ranges of a pool.
 
     pool (ndarray): What to take from, (n_pool,).

@@ -2,8 +2,9 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy
 from spacy.tokens import Doc, Span
@@ -14,7 +15,7 @@ from .predicates import Predicate, admission_table
 # text order and a bool array (n, n) of admitted (subject, object) pairs; returns an
 # int array (P, 2) of entity indices and how many pairs it left out, by reason.
 PairFinder = Callable[
-    [Doc, Sequence[Span], numpy.ndarray], Tuple[numpy.ndarray, Mapping[str, int]]
+    [Doc, Sequence[Span], numpy.ndarray], tuple[numpy.ndarray, Mapping[str, int]]
 ]
 
 
@@ -30,17 +31,17 @@ class Candidates:
     """
 
     doc: Doc
-    entities: List[Span]
+    entities: list[Span]
     pairs: numpy.ndarray
     allowed: numpy.ndarray
     dropped: Mapping[str, int]
 
-    def rows(self) -> Dict[Tuple[int, int], int]:
+    def rows(self) -> dict[tuple[int, int], int]:
         """RETURNS (Dict[Tuple[int, int], int]): The row of each (subject, object)."""
         return {(int(s), int(o)): row for row, (s, o) in enumerate(self.pairs)}
 
 
-def get_entities(doc: Doc, spans_key: Optional[str]) -> List[Span]:
+def get_entities(doc: Doc, spans_key: str | None) -> list[Span]:
     """Read the entities of a Doc.
 
     doc (Doc): The Doc.
@@ -57,7 +58,7 @@ def find_candidates(
     doc: Doc,
     predicates: Sequence[Predicate],
     find_pairs: PairFinder,
-    spans_key: Optional[str] = None,
+    spans_key: str | None = None,
 ) -> Candidates:
     """Find the candidate pairs of a Doc, and the predicates that each may have.
 
@@ -71,12 +72,12 @@ def find_candidates(
     types = sorted({entity.label_ for entity in entities})
     in_order, reverse = admission_table(predicates, types)
     type_ids = numpy.asarray([types.index(e.label_) for e in entities], dtype="int64")
-    admitted_in_order = in_order[:, :, 1:].any(axis=2)
-    admitted_reverse = reverse[:, :, 1:].any(axis=2)
+    admitted_in_order: Any = in_order[:, :, 1:].any(axis=2)
+    admitted_reverse: Any = reverse[:, :, 1:].any(axis=2)
     subject_type, object_type = type_ids[:, None], type_ids[None, :]
     n = len(entities)
     before = numpy.triu(numpy.ones((n, n), dtype=bool), k=1)
-    admitted = numpy.where(
+    admitted: numpy.ndarray = numpy.where(
         before,
         admitted_in_order[subject_type, object_type],
         admitted_reverse[subject_type, object_type],
@@ -93,14 +94,18 @@ def find_candidates(
     )
     by_signature = n * (n - 1) - int(admitted.sum())
     return Candidates(
-        doc, entities, pairs, allowed, Counter(signature=by_signature) + Counter(dropped)
+        doc,
+        entities,
+        pairs,
+        allowed,
+        Counter(signature=by_signature) + Counter(dropped),
     )
 
 
 def build_candidate_pairs(
-    max_sentences: Optional[int] = 1,
-    max_tokens: Optional[int] = None,
-    max_pairs: Optional[int] = None,
+    max_sentences: int | None = 1,
+    max_tokens: int | None = None,
+    max_pairs: int | None = None,
 ) -> PairFinder:
     """Build a function that chooses pairs by how far apart their spans are.
 
@@ -118,19 +123,19 @@ def build_candidate_pairs(
         lowest = 0 if name == "max_tokens" else 1
         if limit is not None and limit < lowest:
             raise ValueError(
-                f"{name} must be at least {lowest}, or null for no limit, but is {limit}."
+                f"{name} must be at least {lowest}, or null for none; it is {limit}."
             )
     return CandidatePairs(max_sentences, max_tokens, max_pairs)
 
 
 class CandidatePairs:
-    """The function that `build_candidate_pairs` returns. A class, so that it pickles."""
+    """What `build_candidate_pairs` returns. A class, so that it pickles."""
 
     def __init__(
         self,
-        max_sentences: Optional[int],
-        max_tokens: Optional[int],
-        max_pairs: Optional[int],
+        max_sentences: int | None,
+        max_tokens: int | None,
+        max_pairs: int | None,
     ) -> None:
         self.max_sentences = max_sentences
         self.max_tokens = max_tokens
@@ -139,7 +144,7 @@ class CandidatePairs:
 
     def __call__(
         self, doc: Doc, entities: Sequence[Span], admitted: numpy.ndarray
-    ) -> Tuple[numpy.ndarray, Mapping[str, int]]:
+    ) -> tuple[numpy.ndarray, Mapping[str, int]]:
         starts = numpy.asarray([span.start for span in entities], dtype="int64")
         ends = numpy.asarray([span.end for span in entities], dtype="int64")
         dropped: Counter = Counter()
@@ -172,8 +177,8 @@ class CandidatePairs:
         if len(entities) > 1 and not self._warned:
             self._warned = True
             warnings.warn(
-                "A Doc has no sentence boundaries, so all its entities are paired as if "
-                "it were one sentence (said once). Add a component that sets them, "
+                "A Doc has no sentence boundaries, so all its entities are paired as "
+                "if it were one sentence (said once). Add a component that sets them, "
                 "such as 'sentencizer', before 'dual_relation_extractor' (and to "
                 "training.annotating_components), or set max_sentences to null."
             )

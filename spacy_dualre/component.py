@@ -3,21 +3,12 @@
 import logging
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import (
     Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
     NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
 )
 
 import numpy
@@ -45,6 +36,7 @@ from .predicates import (
 )
 from .relations import Relation, get_relations, install_extension, set_relations
 from .scorer import score_relations
+from .shim import get_shim
 
 logger = logging.getLogger("spacy")
 
@@ -95,17 +87,17 @@ _DEFAULTS = Config().from_str(DEFAULT_CONFIG)
 def make_dual_relation_extractor(
     nlp: Language,
     name: str,
-    model: Model[List[Doc], List[Scored]],
+    model: Model[list[Doc], list[Scored]],
     candidates: PairFinder,
-    scorer: Optional[Callable],
-    predicates: Optional[Dict[str, Any]],
-    threshold: Optional[float],
-    spans_key: Optional[str],
+    scorer: Callable | None,
+    predicates: dict[str, Any] | None,
+    threshold: float | None,
+    spans_key: str | None,
     relations_key: str,
     use_gold_ents: bool,
     train_descriptions: str,
     n_descriptions: int,
-    negative_ratio: Optional[float],
+    negative_ratio: float | None,
 ) -> "DualRelationExtractor":
     """Make the component. The arguments are those of `DualRelationExtractor`."""
     return DualRelationExtractor(
@@ -169,19 +161,19 @@ class DualRelationExtractor(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[List[Doc], List[Scored]],
+        model: Model[list[Doc], list[Scored]],
         name: str = "dual_relation_extractor",
         *,
         candidates: PairFinder,
-        predicates: Optional[PredicateData] = None,
-        threshold: Optional[float] = None,
-        spans_key: Optional[str] = None,
+        predicates: PredicateData | None = None,
+        threshold: float | None = None,
+        spans_key: str | None = None,
         relations_key: str = "relations",
         use_gold_ents: bool = True,
         train_descriptions: str = "all",
         n_descriptions: int = 2,
-        negative_ratio: Optional[float] = None,
-        scorer: Optional[Callable] = score_relations,
+        negative_ratio: float | None = None,
+        scorer: Callable | None = score_relations,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be in [0, 1] or null, not {threshold}.")
@@ -201,37 +193,40 @@ class DualRelationExtractor(TrainablePipe):
         self.train_descriptions = train_descriptions
         self.n_descriptions = n_descriptions
         self.negative_ratio = negative_ratio
-        self.cfg: Dict[str, Any] = {
+        self.cfg: dict[str, Any] = {
             "predicates": [],
             "threshold": threshold,
             "spans_key": spans_key,
             "relations_key": relations_key,
         }
-        self._predicates: Tuple[Predicate, ...] = ()
-        self._warned: set = set()
+        self._predicates: tuple[Predicate, ...] = ()
+        self._warned: set[str] = set()
+        # While learning, evaluation predicts without entities before `score` copies the
+        # gold ones, which is nothing to warn of.
+        self._learning = False
         self.model.attrs["find_candidates"] = self.find_candidates
         install_extension(relations_key)
         if predicates:
             self._set_predicates(parse_predicates(predicates))
 
     @property
-    def predicates(self) -> Tuple[Predicate, ...]:
+    def predicates(self) -> tuple[Predicate, ...]:
         """RETURNS (Tuple[Predicate, ...]): The predicates, "no_relation" first."""
         return self._predicates
 
     @property
-    def labels(self) -> Tuple[str, ...]:
+    def labels(self) -> tuple[str, ...]:
         """RETURNS (Tuple[str, ...]): The predicates' labels, without "no_relation"."""
         return tuple(predicate.label for predicate in self._predicates[1:])
 
     @property
-    def label_data(self) -> List[Dict[str, Any]]:
+    def label_data(self) -> list[dict[str, Any]]:
         """RETURNS (List[Dict[str, Any]]): The predicates as plain data."""
         return to_data(self._predicates)
 
     @property
-    def threshold(self) -> Optional[float]:
-        """RETURNS (Optional[float]): The threshold, as `spacy find-threshold` sets it."""
+    def threshold(self) -> float | None:
+        """RETURNS (Optional[float]): The threshold, live from `cfg`."""
         return self.cfg["threshold"]
 
     def add_label(self, label: str) -> int:
@@ -266,14 +261,15 @@ class DualRelationExtractor(TrainablePipe):
             doc, self._predicates, self.find_pairs, self.cfg["spans_key"]
         )
 
-    def predict(self, docs: Iterable[Doc]) -> List[Scored]:
+    def predict(self, docs: Iterable[Doc]) -> list[Scored]:
         """Score the candidate pairs of some Docs, without changing the Docs.
 
         docs (Iterable[Doc]): The Docs.
         RETURNS (List[Scored]): For each Doc its candidates and their probabilities.
         """
         docs = list(docs)
-        self._warn_without_entities(docs)
+        if not self._learning:
+            self._warn_without_entities(docs)
         scored = self.model.predict(docs)
         clipped = get_builder(self.model).clipped
         if clipped["middle"] or clipped["span"]:
@@ -284,7 +280,7 @@ class DualRelationExtractor(TrainablePipe):
             )
         return scored
 
-    def set_annotations(self, docs: Iterable[Doc], scores: List[Scored]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: list[Scored]) -> None:
         """Write relations to some Docs, in place of those of an earlier run.
 
         docs (Iterable[Doc]): The Docs.
@@ -298,9 +294,9 @@ class DualRelationExtractor(TrainablePipe):
         examples: Iterable[Example],
         *,
         drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
         """Learn from a batch of examples.
 
         The pairs go through the model in parts that fit in `max_tokens`; the gradients
@@ -314,6 +310,7 @@ class DualRelationExtractor(TrainablePipe):
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
+        self._learning = self.use_gold_ents
         examples = list(examples)
         validate_examples(examples, "DualRelationExtractor.update")
         examples = self._with_gold_entities(examples)
@@ -345,8 +342,8 @@ class DualRelationExtractor(TrainablePipe):
     def get_loss(
         self,
         gold: numpy.ndarray,
-        scores: Tuple[Optional[torch.Tensor], torch.Tensor],
-    ) -> Tuple[float, Tuple[Optional[torch.Tensor], torch.Tensor]]:
+        scores: tuple[torch.Tensor | None, torch.Tensor],
+    ) -> tuple[float, tuple[torch.Tensor | None, torch.Tensor]]:
         """Compute the loss, and its gradient with respect to the scores.
 
         gold (ndarray): The gold predicate of each pair, int, (n,).
@@ -367,8 +364,8 @@ class DualRelationExtractor(TrainablePipe):
         self,
         get_examples: Callable[[], Iterable[Example]],
         *,
-        nlp: Optional[Language] = None,
-        labels: Optional[List[Dict[str, Any]]] = None,
+        nlp: Language | None = None,
+        labels: list[dict[str, Any]] | None = None,
     ) -> None:
         """Load the pretrained encoders, fix the predicates and check the data.
 
@@ -404,21 +401,23 @@ class DualRelationExtractor(TrainablePipe):
                 f"{', '.join(self.labels)}), or remove them from the data."
             )
         if missing:
-            self._set_predicates(parse_predicates({k: describe(k) for k in sorted(missing)}))
+            self._set_predicates(
+                parse_predicates({k: describe(k) for k in sorted(missing)})
+            )
         self._require_labels()
         self._check_types(types)
         self.model.attrs["entity_types"] = sorted(types)
         self.model.initialize(X=[eg.predicted for eg in islice(examples, 10)])
         self._log_data(examples)
 
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score a batch of examples.
 
         examples (Iterable[Example]): The examples. With `use_gold_ents`, those whose
             predicted Doc no component has set entities on are predicted again with the
             gold entities.
         RETURNS (Dict[str, Any]): The scorer's scores, and `rel_candidate_recall`: the
-            share of gold relations whose pair is a candidate, which no model can exceed.
+            share of gold relations whose pair is a candidate, a bound on recall.
         """
         if self.scorer is None:
             return {}
@@ -443,7 +442,7 @@ class DualRelationExtractor(TrainablePipe):
         self.model.finish_update(sgd)
 
     def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = tuple()
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> "DualRelationExtractor":
         """Load the component from bytes.
 
@@ -456,7 +455,7 @@ class DualRelationExtractor(TrainablePipe):
         return self
 
     def from_disk(
-        self, path: Union[str, Path], *, exclude: Iterable[str] = tuple()
+        self, path: str | Path, *, exclude: Iterable[str] = ()
     ) -> "DualRelationExtractor":
         """Load the component from a directory.
 
@@ -479,11 +478,9 @@ class DualRelationExtractor(TrainablePipe):
 
     @property
     def _initialized(self) -> bool:
-        return self.model.has_ref("dual_encoder") and bool(
-            self.model.get_ref("dual_encoder").shims[0].tokenizer
-        )
+        return get_shim(self.model).tokenizer is not None
 
-    def _set_predicates(self, predicates: Tuple[Predicate, ...]) -> None:
+    def _set_predicates(self, predicates: tuple[Predicate, ...]) -> None:
         self._predicates = predicates
         self.cfg["predicates"] = to_data(predicates)
         self.model.attrs["predicates"] = self.cfg["predicates"]
@@ -516,7 +513,7 @@ class DualRelationExtractor(TrainablePipe):
                 min(float(probabilities[row, best[row]]), 1.0),
             )
 
-    def _with_gold_entities(self, examples: Iterable[Example]) -> List[Example]:
+    def _with_gold_entities(self, examples: Iterable[Example]) -> list[Example]:
         """Copy entities and sentence boundaries from the gold Doc of each example where
         no component has set them. Examples that need neither are returned as they are.
         """
@@ -532,19 +529,22 @@ class DualRelationExtractor(TrainablePipe):
                 continue
             example = Example(example.predicted.copy(), gold)
             doc = example.predicted
-            spans = [_align(example, span) for span in get_entities(gold, key)]
+            align = _aligner(example)
+            spans = [align(span) for span in get_entities(gold, key)]
             aligned = [span for span in spans if span is not None]
             if key is None:
                 doc.ents = filter_spans(aligned)
             else:
                 doc.spans[key] = aligned
-            if gold.has_annotation("SENT_START") and not doc.has_annotation("SENT_START"):
+            if gold.has_annotation("SENT_START") and not doc.has_annotation(
+                "SENT_START"
+            ):
                 for token, start in zip(doc, example.get_aligned_sent_starts()):
                     token.is_sent_start = start
             result.append(example)
         return result
 
-    def _gold_relations(self, example: Example) -> Tuple[Relation, ...]:
+    def _gold_relations(self, example: Example) -> tuple[Relation, ...]:
         return get_relations(example.reference, self.cfg["relations_key"])
 
     def _gold(self, example: Example, found: Candidates) -> Gold:
@@ -556,16 +556,18 @@ class DualRelationExtractor(TrainablePipe):
         by_type = {(e.start, e.end, e.label_): i for i, e in enumerate(found.entities)}
         by_span = {(e.start, e.end): i for i, e in enumerate(found.entities)}
         relations = self._gold_relations(example)
+        align = _aligner(example)
         for relation in relations:
-            pair = []
-            for span in (_align(example, span) for span in relation[:2]):
+            pair: list[int] = []
+            for span in (align(relation.subject), align(relation.object)):
                 if span is not None:
                     at = (span.start, span.end)
-                    pair.append(by_type.get((*at, span.label_), by_span.get(at)))
+                    entity = by_type.get((*at, span.label_), by_span.get(at, -1))
+                    pair.append(entity)
             predicate = index.get(relation.label)
             if predicate is None:
                 lost["label"] += 1
-            elif len(pair) < 2 or None in pair:
+            elif len(pair) < 2 or -1 in pair:
                 lost["entity"] += 1
             else:
                 if self._predicates[predicate].symmetric:
@@ -629,11 +631,11 @@ class DualRelationExtractor(TrainablePipe):
             if unknown:
                 warnings.warn(
                     f"The signature of '{predicate.label}' names entity types that the "
-                    f"training data does not have: {', '.join(sorted(unknown))} (it has "
+                    f"training data lacks: {', '.join(sorted(unknown))} (it has "
                     f"{', '.join(sorted(types)) or 'no entities'})."
                 )
 
-    def _log_data(self, examples: List[Example]) -> None:
+    def _log_data(self, examples: list[Example]) -> None:
         """Log what there is to learn from, and what is lost."""
         n_pairs = n_positive = total = second = 0
         lost: Counter = Counter()
@@ -649,12 +651,17 @@ class DualRelationExtractor(TrainablePipe):
             n_positive += int((gold.labels > 0).sum())
             total += gold.total
             lost.update(gold.lost)
-            second += gold.total - sum(gold.lost.values()) - int((gold.labels > 0).sum())
+            second += (
+                gold.total - sum(gold.lost.values()) - int((gold.labels > 0).sum())
+            )
             dropped.update(found.dropped)
             if gold.lost["signature"]:
                 violations.update(self._violations(example))
         recall = (total - sum(lost.values())) / total if total else 1.0
-        logger.info(
+        # spaCy's command line shows warnings only: whatever is lost must be among them.
+        level = logging.WARNING if lost or second else logging.INFO
+        logger.log(
+            level,
             "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of "
             "%d gold relations (lost by reason: %s; further labels of a pair: %d); "
             "pairs dropped: %s; pairs clipped to the encoder's length: %s",
@@ -684,9 +691,9 @@ class DualRelationExtractor(TrainablePipe):
             source = "doc.ents" if key is None else f"doc.spans['{key}']"
             self._warn_once(
                 f"'{self.name}' has no entities to relate: nothing has set {source}. "
-                "Add a component that does (such as 'ner') before it; in training, "
-                "list that component in training.annotating_components, or set "
-                "use_gold_ents = true and give gold entities."
+                "Add a component that does (such as 'ner') before it, and in training "
+                "list it in training.annotating_components. (Evaluation with "
+                "use_gold_ents = true goes on with the gold entities.)"
             )
 
     def _warn_once(self, message: str) -> None:
@@ -695,27 +702,38 @@ class DualRelationExtractor(TrainablePipe):
             warnings.warn(message)
 
 
-def _lacks_entities(doc: Doc, spans_key: Optional[str]) -> bool:
+def _lacks_entities(doc: Doc, spans_key: str | None) -> bool:
     """Whether no component has looked for entities, which is not finding none."""
     if spans_key is None:
         return len(doc) > 0 and not doc.has_annotation("ENT_IOB")
     return spans_key not in doc.spans
 
 
-def _align(example: Example, span: Span) -> Optional[Span]:
-    """The span of the predicted Doc that a gold span stands for, or None."""
-    doc = example.predicted
-    start, end = span.start, span.end
-    if len(doc) != len(example.reference) or doc.text != example.reference.text:
-        aligned = example.get_aligned_spans_y2x([span], allow_overlap=True)
-        if not aligned or aligned[0].text != span.text:
-            return None
-        start, end = aligned[0].start, aligned[0].end
-    elif doc[start].idx != span.start_char or doc[end - 1].idx != span[-1].idx:
-        return None
-    return Span(
-        doc, start, end, label=span.label, kb_id=span.kb_id, span_id=span.id
-    )
+def _aligner(example: Example) -> Callable[[Span], Span | None]:
+    """Build a function that finds gold spans in the predicted Doc.
+
+    example (Example): The example.
+    RETURNS (Callable[[Span], Optional[Span]]): Takes a span of the gold Doc; returns
+        that of the predicted Doc, with its type and ids, or None where there is none
+        with the same text.
+    """
+    doc, gold = example.predicted, example.reference
+    same_tokens = [t.idx for t in doc] == [
+        t.idx for t in gold
+    ] and doc.text == gold.text
+
+    def align(span: Span) -> Span | None:
+        start, end = span.start, span.end
+        if not same_tokens:
+            aligned = example.get_aligned_spans_y2x([span], allow_overlap=True)
+            if not aligned or aligned[0].text != span.text:
+                return None
+            start, end = aligned[0].start, aligned[0].end
+        return Span(
+            doc, start, end, label=span.label, kb_id=span.kb_id, span_id=span.id
+        )
+
+    return align
 
 
 def _refuse_lossy_corpora(config: Config) -> None:
@@ -726,9 +744,9 @@ def _refuse_lossy_corpora(config: Config) -> None:
         for setting, harmless in (("max_length", 0), ("gold_preproc", False)):
             if corpus.get(setting, harmless) != harmless:
                 raise ValueError(
-                    f"corpora.{name}.{setting} = {corpus[setting]} makes spaCy cut Docs "
-                    "into sentences, which drops their gold relations. Set it to "
-                    f"{str(harmless).lower()}: the relation extractor bounds its memory itself."
+                    f"corpora.{name}.{setting} = {corpus[setting]} makes spaCy cut "
+                    "Docs into sentences, which drops their gold relations. Set it to "
+                    f"{str(harmless).lower()}: max_tokens bounds the memory."
                 )
 
 

@@ -1,6 +1,6 @@
 """A corpus reader that keeps the gold tokens."""
 
-from typing import Callable, Iterable, Optional
+from collections.abc import Callable, Iterable
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -24,15 +24,16 @@ class RelationCorpus(Corpus):
             spaces=[bool(token.whitespace_) for token in reference],
         )
         if len(reference) and reference.has_annotation("SENT_START"):
-            predicted.from_array(["SENT_START"], reference.to_array(["SENT_START"]))
+            for token, gold in zip(predicted, reference):
+                token.is_sent_start = gold.is_sent_start
         return Example(predicted, reference)
 
 
 def build_corpus(
-    path: Optional[str],
+    path: str | None,
     limit: int = 0,
     shuffle: bool = False,
-    augmenter: Optional[Callable] = None,
+    augmenter: Callable | None = None,
 ) -> Callable[[Language], Iterable[Example]]:
     """Build a reader of `.spacy` files that keeps the gold tokens and sentences.
 
@@ -41,5 +42,11 @@ def build_corpus(
     shuffle (bool): Whether they are shuffled, which holds them all in memory.
     augmenter (Optional[Callable]): Changes or adds examples.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader.
+    RAISES (ValueError): If there is no path.
     """
+    if not path:
+        raise ValueError(
+            "A corpus has no path. Set paths.train and paths.dev in the config, or "
+            "give --paths.train and --paths.dev."
+        )
     return RelationCorpus(path, limit=limit, shuffle=shuffle, augmenter=augmenter)

@@ -1,7 +1,7 @@
 """A bounded cache of encoded descriptions."""
 
 from collections import OrderedDict
-from typing import Callable, Hashable, List, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class DescriptionCache:
         self,
         keys: Sequence[bytes],
         version: Hashable,
-        encode: Callable[[List[int]], Tensor],
+        encode: Callable[[list[int]], Tensor],
     ) -> Tensor:
         """Look descriptions up, and encode those that are missing.
 
@@ -63,7 +63,7 @@ class DescriptionCache:
         self._store([keys[i] for i in missing], vectors, missing)
         return vectors
 
-    def _store(self, keys: List[bytes], vectors: Tensor, rows: List[int]) -> None:
+    def _store(self, keys: list[bytes], vectors: Tensor, rows: list[int]) -> None:
         keys, rows = keys[-self.size or len(keys) :], rows[-self.size or len(rows) :]
         if not keys:
             return

@@ -13,13 +13,16 @@ predicate r with the same spans filled in, and LN one LayerNorm shared by both s
 """
 
 import math
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .batches import Inputs, by_length
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Instances(NamedTuple):
@@ -49,8 +52,8 @@ class DualEncoder(nn.Module):
 
     def __init__(
         self,
-        instance_encoder: nn.Module,
-        predicate_encoder: Optional[nn.Module],
+        instance_encoder: "PreTrainedModel",
+        predicate_encoder: "PreTrainedModel | None",
         n_labels: int,
         *,
         pad_id: int = 0,
@@ -60,7 +63,7 @@ class DualEncoder(nn.Module):
         max_tokens: int = 4096,
     ) -> None:
         super().__init__()
-        size = instance_encoder.config.hidden_size
+        size: int = instance_encoder.config.hidden_size
         self.instance_encoder = instance_encoder
         self.predicate_encoder = predicate_encoder
         self.instance_linear = nn.Linear(2 * size, size)
@@ -108,7 +111,7 @@ class DualEncoder(nn.Module):
         RETURNS (Tensor): z, (k,).
         """
         linear = self.predicate_linear
-        own = linear.bias
+        own: Tensor = linear.bias
         size = descriptions.shape[1]
         if linear.in_features > 2 * size:
             own = F.linear(instances.context, linear.weight[:, 2 * size :], own)[pairs]
@@ -136,13 +139,15 @@ class DualEncoder(nn.Module):
                 )
             )
         if not states:
-            return torch.zeros((0, 3, self.layer_norm.normalized_shape[0]), device=device)
+            return torch.zeros(
+                (0, 3, self.layer_norm.normalized_shape[0]), device=device
+            )
         order = torch.cat([torch.from_numpy(rows) for rows in groups])
         return torch.cat(states)[torch.argsort(order).to(device)]
 
 
 def joint_loss(
-    scores: Optional[Tensor], logits: Tensor, gold: Tensor, alpha: float
+    scores: Tensor | None, logits: Tensor, gold: Tensor, alpha: float
 ) -> Tensor:
     """The loss of n pairs, averaged over them.
 

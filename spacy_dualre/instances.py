@@ -8,8 +8,9 @@ wordpieces with array operations, never pair by pair.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 import numpy
 from spacy.tokens import Doc, Span
@@ -22,7 +23,7 @@ ROLES = ("S", "O")
 N_MARKERS = 4  # opening and closing, for subject and object
 
 
-def marker_texts(entity_type: str) -> List[str]:
+def marker_texts(entity_type: str) -> list[str]:
     """The markers of an entity type; "" for those of a type not seen in training.
 
     entity_type (str): The entity type.
@@ -91,8 +92,8 @@ class InstanceBuilder:
         last = tokenizer.sep_token_id
         self.first = tokenizer.bos_token_id if first is None else first
         self.last = tokenizer.eos_token_id if last is None else last
-        self._types: Dict[str, int] = {}
-        markers: List[int] = []
+        self._types: dict[str, int] = {}
+        markers: list[int] = []
         for type_ in marked_types(tokenizer):
             self._types[type_] = len(self._types)
             markers.extend(tokenizer.convert_tokens_to_ids(marker_texts(type_)))
@@ -129,11 +130,11 @@ class InstanceBuilder:
         cut_docs = [_cut(found.doc, found.entities) for found in batch]
         texts = [text for segments, *_ in cut_docs for text in segments]
         tokenized = iter(self._tokenize(texts))
-        ids: List[int] = []
+        ids: list[int] = []
         offset = len(self._head)
-        surfaces: Dict[Tuple[int, Tuple[int, ...]], int] = {}
-        surface_spans: List[Tuple[int, int]] = []
-        types: List[int] = []
+        surfaces: dict[tuple[int, tuple[int, ...]], int] = {}
+        surface_spans: list[tuple[int, int]] = []
+        types: list[int] = []
         rows = []
         for found, (segments, entities, sentences) in zip(batch, cut_docs):
             pieces = [next(tokenized) for _ in segments]
@@ -219,12 +220,14 @@ class InstanceBuilder:
         """
         swap = self._object_first[predicates]
         parts = self._parts[predicates]
-        columns: List[Tuple[Any, Any]] = [(self._first_at, self._first_at + 1)]
+        columns: list[tuple[Any, Any]] = [(self._first_at, self._first_at + 1)]
         for slot in range(2):
             is_object = swap if slot == 0 else ~swap
             surface = numpy.where(is_object, objects, subjects)
             start, end = pairs.surface_spans[surface].T
-            keep = numpy.minimum(end - start, self._max_filled if self.fill_spans else 0)
+            keep = numpy.minimum(
+                end - start, self._max_filled if self.fill_spans else 0
+            )
             marker = 4 * pairs.types[surface] + 2 * is_object
             columns += [
                 (parts[:, slot, 0], parts[:, slot, 1]),
@@ -239,7 +242,7 @@ class InstanceBuilder:
         object_column = numpy.where(swap, 2, 7)
         return self._join(pairs, columns, len(swap), subject_column, object_column)
 
-    def _tokenize(self, texts: List[str]) -> List[List[int]]:
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
         return self.tokenizer(
@@ -257,9 +260,9 @@ class InstanceBuilder:
         bounds: numpy.ndarray,
         at: numpy.ndarray,
         sentences: numpy.ndarray,
-        surface_of: List[int],
-    ) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-        """Spans, context windows and surfaces of a Doc's pairs: (P, 4), (P, 2), (P, 2)."""
+        surface_of: list[int],
+    ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+        """Spans, windows and surfaces of a Doc's pairs: (P, 4), (P, 2), (P, 2)."""
         s, o = found.pairs[:, 0], found.pairs[:, 1]
         ids = sentence_ids(found.doc)
         first = ids[[span.start for span in found.entities]] if len(s) else s
@@ -280,7 +283,10 @@ class InstanceBuilder:
         """Narrow the context around each pair to what the encoder can read."""
         edges, order = _edges(pairs.spans)
         room = self.max_length - N_MARKERS - 2 - (edges[:, 3] - edges[:, 0])
-        before, after = edges[:, 0] - pairs.window[:, 0], pairs.window[:, 1] - edges[:, 3]
+        before, after = (
+            edges[:, 0] - pairs.window[:, 0],
+            pairs.window[:, 1] - edges[:, 3],
+        )
         room_around = numpy.maximum(room, 0)
         left = numpy.minimum(
             before, numpy.maximum(room_around // 2, room_around - after)
@@ -299,7 +305,7 @@ class InstanceBuilder:
     def _join(
         self,
         pairs: Pairs,
-        columns: Sequence[Tuple[Any, Any]],
+        columns: Sequence[tuple[Any, Any]],
         n: int,
         subject_column: numpy.ndarray,
         object_column: numpy.ndarray,
@@ -314,14 +320,14 @@ class InstanceBuilder:
         return Inputs(ids, lengths, at[rows, subject_column], at[rows, object_column])
 
 
-def marked_types(tokenizer: Any) -> List[str]:
+def marked_types(tokenizer: Any) -> list[str]:
     """The entity types that a tokenizer has markers for, "" (any other type) first."""
     added = tokenizer.get_added_vocab()
     types = [token[3:-1] for token in added if token.startswith("<S:")]
     return ["", *sorted(types)]
 
 
-def split_description(description: str) -> Tuple[List[str], bool]:
+def split_description(description: str) -> tuple[list[str], bool]:
     """Split a description at its slots.
 
     description (str): A description with `{subject}` and `{object}`, once each.
@@ -338,7 +344,7 @@ def split_description(description: str) -> Tuple[List[str], bool]:
 
 def _cut(
     doc: Doc, entities: Sequence[Span]
-) -> Tuple[List[str], List[Tuple[int, int]], List[int]]:
+) -> tuple[list[str], list[tuple[int, int]], list[int]]:
     """Cut a Doc's text wherever an entity or a sentence starts or ends.
 
     Tokenized apart, no wordpiece reaches across such a boundary. A space goes with the
@@ -366,7 +372,7 @@ def _cut(
     )
 
 
-def _edges(spans: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+def _edges(spans: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Sort the four edges of each pair as the markers stand in the text.
 
     spans (ndarray): Subject start and end, object start and end, (n, 4).
@@ -384,7 +390,7 @@ def _edges(spans: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
 
 
 def _inside(order: numpy.ndarray) -> numpy.ndarray:
-    """Which of the three gaps between a pair's markers lie inside a span, bool, (3,)."""
+    """Which of the three gaps between a pair's markers lie in a span, bool, (3,)."""
     depth = numpy.cumsum(numpy.where(order % 2 == 0, 1, -1))
     return depth[:-1] > 0
 

@@ -1,7 +1,11 @@
 """Predicates: their labels, descriptions, type signatures and symmetry."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import (
+    Any,
+    NamedTuple,
+)
 
 import numpy
 import srsly
@@ -10,7 +14,7 @@ NO_RELATION = "no_relation"
 SLOTS = ("{subject}", "{object}")
 
 # What users write: label -> description or properties, or a list of properties.
-PredicateData = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+PredicateData = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Predicate(NamedTuple):
@@ -26,8 +30,8 @@ class Predicate(NamedTuple):
 
     label: str
     description: str
-    subject_types: Tuple[str, ...] = ()
-    object_types: Tuple[str, ...] = ()
+    subject_types: tuple[str, ...] = ()
+    object_types: tuple[str, ...] = ()
     symmetric: bool = False
 
     def admits(self, subject_type: str, object_type: str) -> bool:
@@ -56,7 +60,7 @@ def describe(label: str) -> str:
     return " ".join(["{subject}", *words.split(), "{object}"])
 
 
-def parse_predicates(data: PredicateData) -> Tuple[Predicate, ...]:
+def parse_predicates(data: PredicateData) -> tuple[Predicate, ...]:
     """Check predicates and bring them into their fixed order.
 
     data (Mapping[str, Any]): Label -> description, or label -> properties
@@ -66,8 +70,8 @@ def parse_predicates(data: PredicateData) -> Tuple[Predicate, ...]:
         where the data has none), then the others in the order of the data.
     RAISES (ValueError): With every problem that was found, each with its label.
     """
-    problems: List[str] = []
-    predicates: Dict[str, Predicate] = {}
+    problems: list[str] = []
+    predicates: dict[str, Predicate] = {}
     for label, properties in _items(data, problems):
         if label in predicates:
             problems.append(f"'{label}' is there more than once")
@@ -76,13 +80,11 @@ def parse_predicates(data: PredicateData) -> Tuple[Predicate, ...]:
         problems.append(f"there is no predicate beside '{NO_RELATION}'")
     if problems:
         raise ValueError("Can't use these predicates: " + "; ".join(problems) + ".")
-    first = predicates.pop(
-        NO_RELATION, Predicate(NO_RELATION, describe(NO_RELATION))
-    )
+    first = predicates.pop(NO_RELATION, Predicate(NO_RELATION, describe(NO_RELATION)))
     return (first, *predicates.values())
 
 
-def to_data(predicates: Iterable[Predicate]) -> List[Dict[str, Any]]:
+def to_data(predicates: Iterable[Predicate]) -> list[dict[str, Any]]:
     """Turn predicates into plain data that can be written as JSON.
 
     predicates (Iterable[Predicate]): The predicates.
@@ -101,7 +103,7 @@ def to_data(predicates: Iterable[Predicate]) -> List[Dict[str, Any]]:
     ]
 
 
-def read_predicates(path: str) -> List[Dict[str, Any]]:
+def read_predicates(path: str) -> list[dict[str, Any]]:
     """Read predicates from a file, to be used as a component's labels in
     `[initialize.components.dual_relation_extractor.labels]`.
 
@@ -126,7 +128,7 @@ def read_predicates(path: str) -> List[Dict[str, Any]]:
 
 def admission_table(
     predicates: Sequence[Predicate], types: Sequence[str]
-) -> Tuple[numpy.ndarray, numpy.ndarray]:
+) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Tabulate which predicates the signatures allow.
 
     predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
@@ -150,7 +152,7 @@ def _fits(type_: str, allowed: Sequence[str]) -> bool:
     return not allowed or type_ in allowed
 
 
-def _items(data: PredicateData, problems: List[str]) -> List[Tuple[str, Any]]:
+def _items(data: PredicateData, problems: list[str]) -> list[tuple[str, Any]]:
     if isinstance(data, Mapping):
         return list(data.items())
     if not isinstance(data, Sequence) or isinstance(data, str):
@@ -169,7 +171,7 @@ def _items(data: PredicateData, problems: List[str]) -> List[Tuple[str, Any]]:
     return items
 
 
-def _parse_predicate(label: Any, properties: Any, problems: List[str]) -> Predicate:
+def _parse_predicate(label: Any, properties: Any, problems: list[str]) -> Predicate:
     if not isinstance(label, str) or not label:
         problems.append(f"a label must be a non-empty string, but one is {label!r}")
         label = str(label)

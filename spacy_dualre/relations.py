@@ -9,8 +9,9 @@ copy, merge and store a Doc keep; the entity's own `kb_id` travels in the span's
 """
 
 import warnings
+from collections.abc import Iterable
 from functools import partial
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import NamedTuple
 
 from spacy.tokens import Doc, Span, SpanGroup
 
@@ -39,7 +40,7 @@ class Relation(NamedTuple):
         return f"({self.subject.text}, {self.label}, {self.object.text})"
 
 
-RelationLike = Union[Relation, Tuple[Span, Span, str], Tuple[Span, Span, str, float]]
+RelationLike = Relation | tuple[Span, Span, str] | tuple[Span, Span, str, float]
 
 
 def set_relations(
@@ -54,7 +55,7 @@ def set_relations(
     RAISES (ValueError): If a span is not of this Doc, a label is empty, or a score is
         not between 0 and 1. The Doc then keeps the relations it had.
     """
-    spans: List[Span] = []
+    spans: list[Span] = []
     for relation in sorted({Relation(*item) for item in relations}, key=_position):
         subject, object_, label, score = relation
         if subject.doc is not doc or object_.doc is not doc:
@@ -77,7 +78,7 @@ def set_relations(
     doc.spans[key] = SpanGroup(doc, name=key, spans=spans)
 
 
-def get_relations(doc: Doc, key: str = DEFAULT_KEY) -> Tuple[Relation, ...]:
+def get_relations(doc: Doc, key: str = DEFAULT_KEY) -> tuple[Relation, ...]:
     """Read the relations of a Doc.
 
     A relation whose tokens were changed since it was set (by the retokenizer) is
@@ -138,7 +139,7 @@ def install_extension(key: str = DEFAULT_KEY) -> None:
             setter=partial(set_relations, key=key),
         )
         return
-    getter: Optional[object] = Doc.get_extension(key)[2]
+    getter: object | None = Doc.get_extension(key)[2]
     if not (isinstance(getter, partial) and getter.func is get_relations):
         warnings.warn(
             f"doc._.{key} belongs to another package and is left as it is. The "
@@ -147,7 +148,7 @@ def install_extension(key: str = DEFAULT_KEY) -> None:
         )
 
 
-def _position(relation: Relation) -> Sequence[Union[int, str, float]]:
+def _position(relation: Relation) -> tuple[int | str | float, ...]:
     subject, object_, label, score = relation
     return (
         *(subject.start, subject.end, object_.start, object_.end),
@@ -166,7 +167,7 @@ def _entity(span: Span) -> Span:
     return Span(span.doc, span.start, span.end, label=span.label, kb_id=span.id)
 
 
-def _current(group: SpanGroup, i: int) -> Optional[Span]:
+def _current(group: SpanGroup, i: int) -> Span | None:
     """The i-th span of a group, or None where retokenizing has left it stale."""
     doc = group.doc
     try:

@@ -1,7 +1,8 @@
 """Scores of relations."""
 
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any
 
 from spacy.scorer import PRFScore
 from spacy.tokens import Doc
@@ -10,10 +11,10 @@ from spacy.training import Example
 from .relations import DEFAULT_KEY, get_relations
 
 # Subject start, end, type, object start, end, type, label; characters.
-Triple = Tuple[int, int, str, int, int, str, str]
+Triple = tuple[int, int, str, int, int, str, str]
 
 
-def build_relation_scorer() -> Callable[..., Dict[str, Any]]:
+def build_relation_scorer() -> Callable[..., dict[str, Any]]:
     """RETURNS (Callable): `score_relations`, as a component's scorer."""
     return partial(score_relations)
 
@@ -24,7 +25,7 @@ def score_relations(
     relations_key: str = DEFAULT_KEY,
     symmetric: Collection[str] = (),
     **cfg: Any,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Score predicted relations against gold relations.
 
     Every gold relation counts, whether or not its pair was a candidate.
@@ -38,7 +39,7 @@ def score_relations(
         `rel_per_type`: label -> p, r, f. All None where there are no gold relations.
     """
     strict, boundary = PRFScore(), PRFScore()
-    per_type: Dict[str, PRFScore] = {}
+    per_type: dict[str, PRFScore] = {}
     n_gold = 0
     for example in examples:
         predicted = triples(example.predicted, relations_key, symmetric)
@@ -64,7 +65,7 @@ def score_relations(
     }
 
 
-def triples(doc: Doc, relations_key: str, symmetric: Collection[str]) -> Set[Triple]:
+def triples(doc: Doc, relations_key: str, symmetric: Collection[str]) -> set[Triple]:
     """Read a Doc's relations as comparable triples.
 
     doc (Doc): The Doc.
@@ -82,9 +83,9 @@ def triples(doc: Doc, relations_key: str, symmetric: Collection[str]) -> Set[Tri
     return result
 
 
-def _untyped(relations: Set[Triple]) -> Set[Tuple[int, int, int, int, str]]:
+def _untyped(relations: set[Triple]) -> set[tuple[int, int, int, int, str]]:
     return {(s, e, s2, e2, label) for s, e, _, s2, e2, _, label in relations}
 
 
-def _values(prf: PRFScore) -> List[Optional[float]]:
+def _values(prf: PRFScore) -> list[float | None]:
     return [prf.precision, prf.recall, prf.fscore]

@@ -1,13 +1,13 @@
 """The thinc shim around the torch module: serialisation and optimiser."""
 
 import json
-from typing import Any, Dict, List, Optional
+from typing import Any, cast
 
 import srsly
 import torch
-from thinc.api import Optimizer, PyTorchShim, get_torch_default_device
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
+from thinc.api import Model, Optimizer, PyTorchShim, get_torch_default_device
 
 from .dual_encoder import DualEncoder
 from .encoders import (
@@ -29,12 +29,12 @@ class DualEncoderShim(PyTorchShim):
     temperature_lr (float): Factor of the learning rate for the temperature.
     """
 
-    def __init__(self, settings: Dict[str, Any], temperature_lr: float) -> None:
+    def __init__(self, settings: dict[str, Any], temperature_lr: float) -> None:
         super().__init__(None)
         self.settings = settings
         self.temperature_lr = temperature_lr
         self.tokenizer: Any = None
-        self._torch_optimizer: Optional[torch.optim.Optimizer] = None
+        self._torch_optimizer: torch.optim.Optimizer | None = None
 
     @property
     def module(self) -> DualEncoder:
@@ -43,16 +43,16 @@ class DualEncoderShim(PyTorchShim):
         """
         if self._model is None:
             raise ValueError(
-                "The dual encoder has no weights yet. Train it with `spacy train`, call "
-                "`nlp.initialize`, or load a trained pipeline."
+                "The dual encoder has no weights yet. Train it with `spacy train`, "
+                "call `nlp.initialize`, or load a trained pipeline."
             )
         return self._model
 
     def set_module(
         self,
         tokenizer: Any,
-        instance_encoder: torch.nn.Module,
-        predicate_encoder: Optional[torch.nn.Module],
+        instance_encoder: Any,
+        predicate_encoder: Any,
         n_labels: int,
     ) -> None:
         """Build the module around loaded encoders.
@@ -99,13 +99,14 @@ class DualEncoderShim(PyTorchShim):
             )
         self._torch_optimizer.step()
         self._torch_optimizer.zero_grad()
+        return None
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): Weights, configurations and tokenizer."""
         if self._model is None:
             return srsly.msgpack_dumps({})
         module = self.module
-        encoders = [module.instance_encoder, module.predicate_encoder]
+        encoders: list[Any] = [module.instance_encoder, module.predicate_encoder]
         weights = {k: v.contiguous() for k, v in module.state_dict().items()}
         return srsly.msgpack_dumps(
             {
@@ -130,7 +131,7 @@ class DualEncoderShim(PyTorchShim):
         if not data:
             self._model = None
             return self
-        configs: List[Optional[Dict[str, Any]]] = [
+        configs: list[dict[str, Any] | None] = [
             None if config is None else json.loads(config)
             for config in data["encoders"]
         ]
@@ -149,10 +150,11 @@ class DualEncoderShim(PyTorchShim):
             ) from e
         return self
 
-    def _groups(self) -> List[Dict[str, Any]]:
+    def _groups(self) -> list[dict[str, Any]]:
         """Parameters by how they are learned: decayed, not decayed, temperature."""
         module = self.module
-        decayed, plain = [], []
+        decayed: list[torch.nn.Parameter] = []
+        plain: list[torch.nn.Parameter] = []
         for name, parameter in module.named_parameters():
             if name != "log_scale":
                 (plain if parameter.ndim < 2 else decayed).append(parameter)
@@ -165,3 +167,13 @@ class DualEncoderShim(PyTorchShim):
                 "decay_factor": 0.0,
             },
         ]
+
+
+def get_shim(model: Model) -> DualEncoderShim:
+    """Get the shim of a model that `build_dual_encoder` returned, or of its layer.
+
+    model (Model): The model.
+    RETURNS (DualEncoderShim): The shim.
+    """
+    layer = model.get_ref("dual_encoder") if model.layers else model
+    return cast(DualEncoderShim, layer.shims[0])

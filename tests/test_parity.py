@@ -72,7 +72,10 @@ def run():
     )
     n, k = INPUTS["description_ids"].shape[:2]
     scores = module.score(
-        instances, descriptions, torch.arange(n).repeat_interleave(k), torch.arange(n * k)
+        instances,
+        descriptions,
+        torch.arange(n).repeat_interleave(k),
+        torch.arange(n * k),
     ).reshape(n, k)
     return module, instances, scores, module.classify(instances)
 
