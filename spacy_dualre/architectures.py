@@ -234,6 +234,7 @@ def forward_pairs(
     """Score pairs. The callback takes the gradients of z and l and adds those of the
     weights to what has accumulated.
     """
+    settings = model.attrs["settings"]
     module = get_shim(model).module
     module.train(is_train)
     module.dropout.p = model.attrs["dropout_rate"]
@@ -245,7 +246,7 @@ def forward_pairs(
         instances = module.read_instances(inputs)
         logits = module.classify(instances).masked_fill(~allowed, -torch.inf)
         scores = None
-        if model.attrs["settings"].alpha < 1:
+        if settings.alpha < 1 if is_train else settings.predict_with != "head":
             scored = _choose(model, batch, logits.detach(), is_train)
             row, predicate = numpy.nonzero(scored)
             descriptions, at = _read_descriptions(
@@ -353,14 +354,12 @@ def _read_descriptions(
     inputs = builder.descriptions(pairs, *numpy.divmod(pair_code, n_surfaces), r)
     cache: DescriptionCache = model.attrs["cache"]
     if cached and cache.size:
-        version = sum(p._version for p in module.parameters()), id(module)
+        shim = get_shim(model)
+        in_place = sum(parameter._version for parameter in module.parameters())
+        version = id(module), shim.n_changes, in_place, module.log_scale.device
         vectors = cache.fetch(
             inputs.keys(),
-            (
-                *version,
-                module.log_scale.device,
-                model.attrs["settings"].mixed_precision,
-            ),
+            (*version, model.attrs["settings"].mixed_precision),
             lambda rows: module.read_descriptions(inputs.select(numpy.asarray(rows))),
         )
     else:

@@ -18,6 +18,9 @@ PairFinder = Callable[
     [Doc, Sequence[Span], numpy.ndarray], tuple[numpy.ndarray, Mapping[str, int]]
 ]
 
+# Entity type and id: two types may use the same ids.
+Concept = tuple[str, str]
+
 
 @dataclass
 class Candidates:
@@ -52,6 +55,16 @@ def get_entities(doc: Doc, spans_key: str | None) -> list[Span]:
     spans = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
     unique = {(span.start, span.end, span.label_): span for span in spans}
     return [unique[position] for position in sorted(unique)]
+
+
+def concepts_of(span: Span) -> list[Concept]:
+    """Read the concepts that a mention stands for.
+
+    span (Span): The mention. Its `kb_id_` may hold several ids, joined with commas.
+    RETURNS (List[Concept]): Its type with each of its ids; none without an id.
+    """
+    ids = [id_.strip() for id_ in span.kb_id_.split(",")]
+    return [(span.label_, id_) for id_ in ids if id_ not in ("", "-")]
 
 
 def find_candidates(
@@ -106,6 +119,7 @@ def build_candidate_pairs(
     max_sentences: int | None = 1,
     max_tokens: int | None = None,
     max_pairs: int | None = None,
+    max_pairs_per_concept: int | None = None,
 ) -> PairFinder:
     """Build a function that chooses pairs by how far apart their spans are.
 
@@ -114,18 +128,25 @@ def build_candidate_pairs(
     max_tokens (Optional[int]): How many tokens may lie between the two spans.
     max_pairs (Optional[int]): How many pairs of one Doc are kept: those with the
         fewest tokens between their spans and, among equals, the first in the text.
-    RETURNS (PairFinder): The function. It counts what it leaves out as "sentences",
-        "tokens" and "max_pairs".
+    max_pairs_per_concept (Optional[int]): How many pairs of mentions are kept for two
+        concepts (`kb_id_`), nearest first.
+    RETURNS (PairFinder): The function. It counts what it leaves out under the names
+        "sentences", "tokens", "max_pairs" and "max_pairs_per_concept".
     RAISES (ValueError): If a limit is too low to leave any pair.
     """
-    limits = {"max_sentences": max_sentences, "max_pairs": max_pairs}
-    for name, limit in {**limits, "max_tokens": max_tokens}.items():
+    limits = {
+        "max_sentences": max_sentences,
+        "max_tokens": max_tokens,
+        "max_pairs": max_pairs,
+        "max_pairs_per_concept": max_pairs_per_concept,
+    }
+    for name, limit in limits.items():
         lowest = 0 if name == "max_tokens" else 1
         if limit is not None and limit < lowest:
             raise ValueError(
                 f"{name} must be at least {lowest}, or null for none; it is {limit}."
             )
-    return CandidatePairs(max_sentences, max_tokens, max_pairs)
+    return CandidatePairs(**limits)
 
 
 class CandidatePairs:
@@ -136,10 +157,12 @@ class CandidatePairs:
         max_sentences: int | None,
         max_tokens: int | None,
         max_pairs: int | None,
+        max_pairs_per_concept: int | None,
     ) -> None:
         self.max_sentences = max_sentences
         self.max_tokens = max_tokens
         self.max_pairs = max_pairs
+        self.max_pairs_per_concept = max_pairs_per_concept
         self._warned = False
 
     def __call__(
@@ -164,12 +187,40 @@ class CandidatePairs:
             dropped["tokens"] = int((kept & ~near).sum())
             kept = kept & near
         pairs = numpy.argwhere(kept)
+        if self.max_pairs_per_concept is not None:
+            distance = between[pairs[:, 0], pairs[:, 1]]
+            pairs = pairs[numpy.argsort(distance, kind="stable")]
+            near = self._nearest_of_concepts(entities, pairs)
+            dropped["max_pairs_per_concept"] = int((~near).sum())
+            pairs = pairs[near]
         if self.max_pairs is not None and len(pairs) > self.max_pairs:
             distance = between[pairs[:, 0], pairs[:, 1]]
             nearest = numpy.argsort(distance, kind="stable")[: self.max_pairs]
             dropped["max_pairs"] = len(pairs) - self.max_pairs
             pairs = pairs[nearest]
         return pairs, dropped
+
+    def _nearest_of_concepts(
+        self, entities: Sequence[Span], pairs: numpy.ndarray
+    ) -> numpy.ndarray:
+        """Which pairs, nearest first, are among the first of a pair of concepts."""
+        assert self.max_pairs_per_concept is not None
+        concepts = [concepts_of(span) for span in entities]
+        seen: Counter = Counter()
+        kept = numpy.ones(len(pairs), dtype=bool)
+        for row, (s, o) in enumerate(pairs.tolist()):
+            keys = [
+                frozenset((subject, object_))
+                for subject in concepts[s]
+                for object_ in concepts[o]
+            ]
+            # A mention without id is a concept of its own.
+            kept[row] = not keys or any(
+                seen[key] < self.max_pairs_per_concept for key in keys
+            )
+            if kept[row]:
+                seen.update(keys)
+        return kept
 
     def _has_sentences(self, doc: Doc, entities: Sequence[Span]) -> bool:
         if doc.has_annotation("SENT_START"):

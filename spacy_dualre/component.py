@@ -1,6 +1,8 @@
 """The pipeline component: `nlp.add_pipe("dual_relation_extractor")`."""
 
 import logging
+import multiprocessing
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +26,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
 from .architectures import PairBatch, Scored, get_builder, get_max_tokens
 from .candidates import Candidates, PairFinder, find_candidates, get_entities
+from .concepts import JOIN, join_mentions
 from .dual_encoder import joint_loss
 from .instances import Pairs
 from .predicates import (
@@ -71,6 +74,8 @@ _DEFAULTS = Config().from_str(DEFAULT_CONFIG)
         "train_descriptions": "all",
         "n_descriptions": 2,
         "negative_ratio": None,
+        "concepts": None,
+        "single_direction": False,
     },
     default_score_weights={
         "rel_micro_f": 1.0,
@@ -90,7 +95,7 @@ def make_dual_relation_extractor(
     model: Model[list[Doc], list[Scored]],
     candidates: PairFinder,
     scorer: Callable | None,
-    predicates: dict[str, Any] | None,
+    predicates: dict[str, Any] | list[dict[str, Any]] | None,
     threshold: float | None,
     spans_key: str | None,
     relations_key: str,
@@ -98,8 +103,11 @@ def make_dual_relation_extractor(
     train_descriptions: str,
     n_descriptions: int,
     negative_ratio: float | None,
+    concepts: str | None,
+    single_direction: bool,
 ) -> "DualRelationExtractor":
     """Make the component. The arguments are those of `DualRelationExtractor`."""
+    _refuse_lossy_labels(predicates or {})
     return DualRelationExtractor(
         nlp.vocab,
         model,
@@ -113,6 +121,8 @@ def make_dual_relation_extractor(
         train_descriptions=train_descriptions,
         n_descriptions=n_descriptions,
         negative_ratio=negative_ratio,
+        concepts=concepts,
+        single_direction=single_direction,
         scorer=scorer,
     )
 
@@ -154,6 +164,11 @@ class DualRelationExtractor(TrainablePipe):
     n_descriptions (int): See `train_descriptions`.
     negative_ratio (Optional[float]): Pairs without relation that are kept in a batch
         for each pair with one, chosen at random. None: all.
+    concepts (Optional[str]): Whether the mention pairs of two concepts (`kb_id_`) give
+        one relation between them, from the "max" or the "mean" of their probabilities.
+        None: every mention pair for itself.
+    single_direction (bool): Whether two entities that are found related in both
+        directions keep only the more probable one.
     scorer (Optional[Callable]): The scoring method.
     RAISES (ValueError): If an argument can't be used.
     """
@@ -173,6 +188,8 @@ class DualRelationExtractor(TrainablePipe):
         train_descriptions: str = "all",
         n_descriptions: int = 2,
         negative_ratio: float | None = None,
+        concepts: str | None = None,
+        single_direction: bool = False,
         scorer: Callable | None = score_relations,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
@@ -182,8 +199,24 @@ class DualRelationExtractor(TrainablePipe):
                 f"train_descriptions must be one of {', '.join(TRAIN_DESCRIPTIONS)}, "
                 f"not {train_descriptions!r}."
             )
+        if train_descriptions == "hard" and model.attrs["settings"].alpha == 0:
+            raise ValueError(
+                "train_descriptions can't be hard where alpha is 0, because the "
+                "auxiliary head, which ranks them, is not trained."
+            )
         if negative_ratio is not None and negative_ratio < 0:
             raise ValueError(f"negative_ratio can't be negative: {negative_ratio}.")
+        if concepts not in (None, *JOIN):
+            raise ValueError(
+                f"concepts must be one of {', '.join(JOIN)} or null, not {concepts!r}."
+            )
+        if n_descriptions < 0:
+            raise ValueError(f"n_descriptions can't be negative: {n_descriptions}.")
+        if not relations_key or relations_key == spans_key:
+            raise ValueError(
+                "relations_key must name a span group of its own, but is "
+                f"{relations_key!r} (spans_key is {spans_key!r})."
+            )
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -198,6 +231,8 @@ class DualRelationExtractor(TrainablePipe):
             "threshold": threshold,
             "spans_key": spans_key,
             "relations_key": relations_key,
+            "concepts": concepts,
+            "single_direction": single_direction,
         }
         self._predicates: tuple[Predicate, ...] = ()
         self._warned: set[str] = set()
@@ -268,6 +303,7 @@ class DualRelationExtractor(TrainablePipe):
         RETURNS (List[Scored]): For each Doc its candidates and their probabilities.
         """
         docs = list(docs)
+        _limit_threads()
         if not self._learning:
             self._warn_without_entities(docs)
         scored = self.model.predict(docs)
@@ -313,18 +349,20 @@ class DualRelationExtractor(TrainablePipe):
         self._learning = self.use_gold_ents
         examples = list(examples)
         validate_examples(examples, "DualRelationExtractor.update")
+        builder = get_builder(self.model)
         examples = self._with_gold_entities(examples)
         batch = [self.find_candidates(example.predicted) for example in examples]
         if not any(len(found.pairs) for found in batch):
             self._warn_without_entities([found.doc for found in batch])
             return losses
         set_dropout_rate(self.model, drop)
-        builder = get_builder(self.model)
         pairs = builder.featurize(batch)
         gold = numpy.concatenate(
             [self._gold(eg, found).labels for eg, found in zip(examples, batch)]
         )
         rows = self._sample(gold)
+        if not len(rows):
+            return losses
         wanted = self._wanted_descriptions(pairs.allowed, gold)
         n_hard = self.n_descriptions if self.train_descriptions == "hard" else 0
         dual_encoder = self.model.get_ref("dual_encoder")
@@ -451,7 +489,7 @@ class DualRelationExtractor(TrainablePipe):
         RETURNS (DualRelationExtractor): The component.
         """
         super().from_bytes(bytes_data, exclude=exclude)
-        self._restore_predicates()
+        self._restore()
         return self
 
     def from_disk(
@@ -466,7 +504,7 @@ class DualRelationExtractor(TrainablePipe):
         """
         try:
             super().from_disk(path, exclude=exclude)
-            self._restore_predicates()
+            self._restore()
         except FileNotFoundError:
             raise
         except Exception as e:
@@ -487,31 +525,44 @@ class DualRelationExtractor(TrainablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
 
-    def _restore_predicates(self) -> None:
+    def _restore(self) -> None:
+        install_extension(self.cfg["relations_key"])
         if self.cfg["predicates"]:
             self._set_predicates(parse_predicates(self.cfg["predicates"]))
 
-    def _decode(self, scored: Scored) -> Iterator[Relation]:
+    def _decode(self, scored: Scored) -> list[Relation]:
         """The relations that the probabilities of one Doc's pairs amount to."""
-        probabilities, threshold = scored.probabilities, self.threshold
+        candidates, probabilities = scored
+        if self.cfg["concepts"] is not None:
+            candidates, probabilities = join_mentions(
+                candidates, probabilities, self._predicates, self.cfg["concepts"]
+            )
         if not len(probabilities):
-            return
+            return []
+        threshold = self.threshold
         if threshold is None:
             best = probabilities.argmax(axis=1)
             found = best > 0
+            highest = probabilities.max(axis=1)
         else:
             best = probabilities[:, 1:].argmax(axis=1) + 1
             highest = numpy.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
             found = (highest >= threshold) & (highest > 0)
-        entities, pairs = scored.candidates.entities, scored.candidates.pairs
-        for row in numpy.flatnonzero(found):
-            subject, object_ = pairs[row]
-            yield Relation(
-                entities[subject],
-                entities[object_],
-                self._predicates[best[row]].label,
-                min(float(probabilities[row, best[row]]), 1.0),
-            )
+        rows = numpy.flatnonzero(found)
+        if self.cfg["single_direction"]:
+            # Best first; of equals the one that reads from left to right.
+            order = rows[numpy.argsort(-highest[rows], kind="stable")]
+            first: dict[frozenset, int] = {}
+            for row in order.tolist():
+                first.setdefault(frozenset(candidates.pairs[row].tolist()), row)
+            rows = numpy.asarray(list(first.values()), dtype="int64")
+        relations = []
+        for row in rows:
+            subject, object_ = (candidates.entities[i] for i in candidates.pairs[row])
+            label = self._predicates[best[row]].label
+            score = min(float(highest[row]), 1.0)
+            relations.append(Relation(subject, object_, label, score))
+        return relations
 
     def _with_gold_entities(self, examples: Iterable[Example]) -> list[Example]:
         """Copy entities and sentence boundaries from the gold Doc of each example where
@@ -590,7 +641,6 @@ class DualRelationExtractor(TrainablePipe):
         positive, negative = numpy.flatnonzero(gold), numpy.flatnonzero(gold == 0)
         n = int(numpy.ceil(self.negative_ratio * max(len(positive), 1)))
         kept = numpy.random.permutation(negative)[:n]
-        # Without any pair the batch would teach nothing.
         return numpy.sort(numpy.concatenate([positive, kept]))
 
     def _wanted_descriptions(
@@ -702,6 +752,16 @@ class DualRelationExtractor(TrainablePipe):
             warnings.warn(message)
 
 
+def _limit_threads() -> None:
+    """Give the workers of `nlp.pipe(n_process=...)` one thread each, so that together
+    they do not ask for more cores than there are; and a forked worker would hang in
+    OpenMP if it started threads. OMP_NUM_THREADS takes precedence.
+    """
+    in_worker = multiprocessing.parent_process() is not None
+    if in_worker and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
 def _lacks_entities(doc: Doc, spans_key: str | None) -> bool:
     """Whether no component has looked for entities, which is not finding none."""
     if spans_key is None:
@@ -739,7 +799,8 @@ def _aligner(example: Example) -> Callable[[Span], Span | None]:
 def _refuse_lossy_corpora(config: Config) -> None:
     """Refuse corpus readers that would drop gold relations without a word."""
     for name, corpus in config.interpolate().get("corpora", {}).items():
-        if corpus.get("@readers") != "spacy.Corpus.v1":
+        # One function may return all corpora; then these are its arguments.
+        if not isinstance(corpus, dict) or corpus.get("@readers") != "spacy.Corpus.v1":
             continue
         for setting, harmless in (("max_length", 0), ("gold_preproc", False)):
             if corpus.get(setting, harmless) != harmless:
@@ -748,6 +809,26 @@ def _refuse_lossy_corpora(config: Config) -> None:
                     "Docs into sentences, which drops their gold relations. Set it to "
                     f"{str(harmless).lower()}: max_tokens bounds the memory."
                 )
+
+
+def _refuse_lossy_labels(predicates: PredicateData) -> None:
+    """Refuse labels that are not the same after the config is saved and read, where
+    ":", "=", "." and others mean something in a key.
+    """
+    if not isinstance(predicates, Mapping):
+        return
+    for label, properties in predicates.items():
+        config = {"predicates": {label: properties}}
+        try:
+            kept = Config().from_str(Config(config).to_str()) == config
+        except ValueError:
+            kept = False
+        if not kept:
+            raise ValueError(
+                f"The label '{label}' can't be a key in a config file. Give the "
+                'predicates as a list, [{"label": ..., "description": ...}, ...], or '
+                "read them from a file with spacy-dualre.read_predicates.v1."
+            )
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
 """A corpus reader that keeps the gold tokens."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -18,15 +19,45 @@ class RelationCorpus(Corpus):
     def _make_example(
         self, nlp: Language, reference: Doc, gold_preproc: bool
     ) -> Example:
-        predicted = Doc(
-            nlp.vocab,
-            words=[token.text for token in reference],
-            spaces=[bool(token.whitespace_) for token in reference],
-        )
-        if len(reference) and reference.has_annotation("SENT_START"):
-            for token, gold in zip(predicted, reference):
-                token.is_sent_start = gold.is_sent_start
-        return Example(predicted, reference)
+        return make_example(nlp, reference)
+
+
+def make_example(nlp: Language, reference: Doc) -> Example:
+    """Make an example whose predicted Doc has the gold tokens and sentences.
+
+    nlp (Language): The current nlp object.
+    reference (Doc): The gold Doc.
+    RETURNS (Example): The example.
+    """
+    predicted = Doc(
+        nlp.vocab,
+        words=[token.text for token in reference],
+        spaces=[bool(token.whitespace_) for token in reference],
+    )
+    _copy_sentences(reference, predicted)
+    return Example(predicted, reference)
+
+
+def augment(augmenter: Callable, nlp: Language, example: Example) -> Iterator[Example]:
+    """Augment an example. spaCy's augmenters tokenize the predicted Doc anew, and lose
+    the sentence boundaries of a gold Doc without a parse; both are put right here.
+
+    augmenter (Callable): Takes nlp and an example, and yields examples.
+    nlp (Language): The current nlp object.
+    example (Example): The example.
+    YIELDS (Example): The augmented examples.
+    """
+    for augmented in augmenter(nlp, example):
+        gold = augmented.reference
+        if len(gold) == len(example.reference):
+            _copy_sentences(example.reference, gold)
+        yield make_example(nlp, gold)
+
+
+def _copy_sentences(source: Doc, target: Doc) -> None:
+    if source.has_annotation("SENT_START") and not target.has_annotation("SENT_START"):
+        for token, original in zip(target, source):
+            token.is_sent_start = original.is_sent_start
 
 
 def build_corpus(
@@ -49,4 +80,6 @@ def build_corpus(
             "A corpus has no path. Set paths.train and paths.dev in the config, or "
             "give --paths.train and --paths.dev."
         )
+    if augmenter is not None:
+        augmenter = partial(augment, augmenter)
     return RelationCorpus(path, limit=limit, shuffle=shuffle, augmenter=augmenter)

@@ -36,7 +36,7 @@ class DescriptionCache:
     ) -> Tensor:
         """Look descriptions up, and encode those that are missing.
 
-        keys (Sequence[bytes]): m distinct keys.
+        keys (Sequence[bytes]): m keys, mostly distinct.
         version (Hashable): Differs whenever the weights do.
         encode (Callable[[List[int]], Tensor]): Takes the positions of the missing keys
             and returns their vectors, (n, H).
@@ -71,8 +71,10 @@ class DescriptionCache:
             self._vectors = vectors.new_empty((self.size, vectors.shape[1]))
         slots = []
         for key in keys:
-            full = len(self._slots) == self.size
-            slot = self._slots.popitem(last=False)[1] if full else len(self._slots)
-            self._slots[key] = slot
+            slot = self._slots.get(key)
+            if slot is None:
+                full = len(self._slots) == self.size
+                slot = self._slots.popitem(last=False)[1] if full else len(self._slots)
+                self._slots[key] = slot
             slots.append(slot)
         self._vectors[slots] = vectors[rows]

@@ -38,14 +38,15 @@ def parse_relations(doc: Doc, relations_key: str = DEFAULT_KEY) -> list[dict[str
             words.append({"text": token.text, "tag": ""})
         else:
             words.append({"text": span.text, "tag": span.label_})
-    arcs = []
+    arcs: list[dict[str, Any]] = []
     for subject, object_, label, score in relations:
         ends = word_of[subject.start], word_of[object_.start]
         if ends[0] != ends[1]:
             direction = "right" if ends[0] < ends[1] else "left"
             text = f"{label} {score:.2f}"
-            arc = {"start": min(ends), "end": max(ends), "label": text}
-            arcs.append({**arc, "dir": direction})
+            arcs.append(
+                {"start": min(ends), "end": max(ends), "label": text, "dir": direction}
+            )
     return [
         {
             "words": words[start:end],

@@ -57,13 +57,14 @@ def load_encoder(name: str) -> tuple[Any, "PreTrainedModel"]:
     RETURNS (Tuple[PreTrainedTokenizerBase, Module]): The tokenizer and the encoder.
     RAISES (ValueError): If there is no such encoder, or it can't be reached.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     source = resolve_encoder(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         encoder = AutoModel.from_pretrained(source, use_safetensors=True)
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, SafetensorError) as e:
         raise ValueError(
             f"Can't load the encoder '{name}': {e}\nGive the path of a folder with "
             "config.json, model.safetensors and the tokenizer's files, or the name of "

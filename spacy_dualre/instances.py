@@ -92,6 +92,12 @@ class InstanceBuilder:
         last = tokenizer.sep_token_id
         self.first = tokenizer.bos_token_id if first is None else first
         self.last = tokenizer.eos_token_id if last is None else last
+        # A Unigram model may hold special tokens as plain pieces, which a text can
+        # spell out. Such a piece is read as unknown.
+        self._spelled: set[int] = set()
+        found = self._tokenize(tokenizer.all_special_tokens)
+        self._spelled = {wordpiece for ids in found for wordpiece in ids}
+        self._spelled &= {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
         self._types: dict[str, int] = {}
         markers: list[int] = []
         for type_ in marked_types(tokenizer):
@@ -245,7 +251,7 @@ class InstanceBuilder:
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(
+        tokenized: list[list[int]] = self.tokenizer(
             texts,
             add_special_tokens=False,
             return_attention_mask=False,
@@ -253,6 +259,13 @@ class InstanceBuilder:
             split_special_tokens=True,  # a "[SEP]" in a text is text
             verbose=False,
         )["input_ids"]
+        if not self._spelled:
+            return tokenized
+        unknown = self.tokenizer.unk_token_id
+        return [
+            [unknown if i in self._spelled else i for i in wordpieces]
+            for wordpieces in tokenized
+        ]
 
     def _locate(
         self,

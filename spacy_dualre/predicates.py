@@ -145,6 +145,7 @@ def admission_table(
                 in_order[i, j, r] = predicate.admits(subject_type, object_type)
     in_order[:, :, 0] = True
     symmetric = numpy.asarray([predicate.symmetric for predicate in predicates])
+    symmetric[:1] = False
     return in_order, in_order & ~symmetric
 
 
@@ -204,7 +205,8 @@ def _parse_predicate(label: Any, properties: Any, problems: list[str]) -> Predic
     sides = []
     for side in ("subject_types", "object_types"):
         types = properties.get(side) or ()
-        if isinstance(types, str) or not all(isinstance(t, str) for t in types):
+        is_list = isinstance(types, Sequence) and not isinstance(types, str)
+        if not is_list or not all(isinstance(type_, str) for type_ in types):
             problems.append(f"'{label}': {side} must be a list of entity types")
             types = ()
         sides.append(tuple(types))

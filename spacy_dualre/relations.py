@@ -8,17 +8,21 @@ copy, merge and store a Doc keep; the entity's own `kb_id` travels in the span's
 (which JSON and spaCy's augmenters drop).
 """
 
+import struct
 import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
+import srsly
 from spacy.tokens import Doc, Span, SpanGroup
 
 DEFAULT_KEY = "relations"
 # Scores become strings of the vocabulary. Four decimals bound their number to 10,001,
 # so a long-running pipeline does not grow with every relation it finds.
 SCORE_DECIMALS = 4
+# A span in the bytes of a SpanGroup: id, kb_id, label, tokens, characters (from, to).
+SPAN_FORMAT = ">QQQllll"
 
 
 class Relation(NamedTuple):
@@ -173,7 +177,9 @@ def _current(group: SpanGroup, i: int) -> Span | None:
     try:
         span = group[i]
     except IndexError:  # the Doc has fewer tokens now
-        return None
+        stored = srsly.msgpack_loads(group.to_bytes())["spans"][i]
+        id_, kb_id, label, _, _, *chars = struct.unpack(SPAN_FORMAT, stored)
+        return doc.char_span(*chars, label=label, kb_id=kb_id, span_id=id_)
     start_char, end_char = span.start_char, span.end_char
     last = doc[span.end - 1]
     if doc[span.start].idx == start_char and last.idx + len(last) == end_char:

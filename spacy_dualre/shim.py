@@ -34,6 +34,9 @@ class DualEncoderShim(PyTorchShim):
         self.settings = settings
         self.temperature_lr = temperature_lr
         self.tokenizer: Any = None
+        # torch's fused optimizers do not count as changes by its own account (the
+        # version of a tensor), on which the cache of descriptions relies otherwise.
+        self.n_changes = 0
         self._torch_optimizer: torch.optim.Optimizer | None = None
 
     @property
@@ -84,8 +87,23 @@ class DualEncoderShim(PyTorchShim):
         optimizer (Optimizer): The thinc optimizer.
         """
         is_adam = optimizer.b1 > 0 and optimizer.b2 > 0 and not optimizer.use_radam
-        if not is_adam or not (optimizer.L2_is_weight_decay or not optimizer.L2):
-            return super().finish_update(optimizer)
+        if is_adam and (optimizer.L2_is_weight_decay or not optimizer.L2):
+            self._step_with_torch(optimizer)
+        else:
+            self._step_with_thinc(optimizer)
+        self.n_changes += 1
+
+    def _step_with_thinc(self, optimizer: Optimizer) -> None:
+        # thinc's optimizers take no scalars.
+        scale = self.module.log_scale
+        gradient, scale.grad = scale.grad, None
+        scale.data = scale.data.reshape(1)
+        scale.grad = None if gradient is None else gradient.reshape(1)
+        super().finish_update(optimizer)
+        scale.grad = None
+        scale.data = scale.data.reshape(())
+
+    def _step_with_torch(self, optimizer: Optimizer) -> None:
         if self._torch_optimizer is None:
             self._torch_optimizer = torch.optim.AdamW(self._groups(), fused=True)
         for group in self._torch_optimizer.param_groups:
@@ -99,7 +117,6 @@ class DualEncoderShim(PyTorchShim):
             )
         self._torch_optimizer.step()
         self._torch_optimizer.zero_grad()
-        return None
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): Weights, configurations and tokenizer."""

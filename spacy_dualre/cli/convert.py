@@ -1,0 +1,190 @@
+"""`spacy-dualre convert`: a dataset in its own format to `.spacy` files."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import srsly
+import typer
+from spacy.tokens import DocBin
+from tqdm import tqdm
+from wasabi import msg
+
+from ..corpora import CORPORA
+from ..corpora.format import SPLITS, changed_files
+from ..corpora.report import OUTCOMES, Report
+from . import app, fail_on_error
+
+REPORT_FILE = "report.json"
+
+
+@app.command("convert")
+def convert_cli(
+    corpus: Annotated[
+        str, typer.Argument(help=f"Format of the dataset: {', '.join(CORPORA)}")
+    ],
+    input_dir: Annotated[
+        Path,
+        typer.Argument(help="The dataset's directory", exists=True, file_okay=False),
+    ],
+    output_dir: Annotated[
+        Path, typer.Argument(help="Where .spacy files and report go", file_okay=False)
+    ],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if anything would be lost")
+    ] = False,
+    allow_changed: Annotated[
+        bool,
+        typer.Option("--allow-changed", help="Accept other files than the known ones"),
+    ] = False,
+) -> None:
+    """Convert a dataset, as its owners distribute it, to train.spacy, dev.spacy and
+    test.spacy with gold entities, relations and sentence boundaries, and report what
+    was changed or lost.
+    """
+    with fail_on_error():
+        report = convert(
+            corpus,
+            input_dir,
+            output_dir,
+            strict=strict,
+            allow_changed=allow_changed,
+            progress=True,
+        )
+    print_report(report)
+    msg.good(f"Wrote {', '.join(_outputs(report))} to {output_dir}")
+
+
+def convert(
+    corpus: str,
+    input_dir: Path,
+    output_dir: Path,
+    *,
+    strict: bool = False,
+    allow_changed: bool = False,
+    progress: bool = False,
+) -> Report:
+    """Convert a dataset. Nothing is written unless all of it can be.
+
+    corpus (str): The format, one of `spacy_dualre.corpora.CORPORA`.
+    input_dir (Path): The directory of the dataset.
+    output_dir (Path): Where `train.spacy`, `dev.spacy`, `test.spacy` and `report.json`
+        are written.
+    strict (bool): Whether any loss is an error.
+    allow_changed (bool): Whether files may differ from the known ones, and counts too.
+    progress (bool): Whether to show a progress bar on stderr.
+    RETURNS (Report): What was read and written, and what differs.
+    RAISES (ValueError): If the format is unknown, a file is missing, has an error or is
+        not the known one, or something is lost although `strict` is set.
+    """
+    if corpus not in CORPORA:
+        raise ValueError(
+            f"Unknown format '{corpus}'. Choose one of {', '.join(CORPORA)}."
+        )
+    format_ = CORPORA[corpus]
+    changed = changed_files(input_dir, format_.files)
+    report = Report(corpus)
+    doc_bins: dict[str, DocBin] = {}
+    docs = format_.read(spacy.blank("en"), input_dir, report)
+    try:
+        for split, doc in tqdm(docs, unit=" documents", disable=not progress):
+            report[split].add(doc)
+            doc_bins.setdefault(split, DocBin(store_user_data=True)).add(doc)
+    except ValueError as e:
+        # Often the reason: a file that was cut short, say.
+        reasons = [] if allow_changed else changed
+        raise ValueError("\n".join([str(e), *reasons])) from e
+    wrong = report.wrong_counts(format_.counts)
+    if allow_changed:
+        report.warnings += changed + wrong
+    elif changed or wrong:
+        raise ValueError(
+            "\n".join([*changed, *wrong])
+            + "\nGet the original files, or use --allow-changed to convert these."
+        )
+    _check_accounts(report, strict)
+    if "train" not in doc_bins:
+        raise ValueError(f"There are no training documents in {input_dir}.")
+    files = {f"{split}.spacy": doc_bins[split].to_bytes() for split in doc_bins}
+    files[REPORT_FILE] = srsly.json_dumps(report.to_data(), indent=2).encode("utf8")
+    _write(output_dir, files)
+    return report
+
+
+def print_report(report: Report) -> None:
+    """Print a conversion report.
+
+    report (Report): The report.
+    """
+    for warning in report.warnings:
+        msg.warn(warning)
+    splits = [split for split in SPLITS if split in report.splits]
+    data = {split: report[split].to_data() for split in splits}
+    rows: list[list[str]] = []
+    for what in ("documents", "sentences", "tokens"):
+        rows.append([what, *(f"{data[split][what]:,}" for split in splits)])
+    for what in ("mentions", "relations", "concept_relations"):
+        counts = [data[split].get(what, {}) for split in splits]
+        if any(counts):
+            totals = [sum(count.values()) for count in counts]
+            rows.append([what.replace("_", " "), *(f"{n:,}" for n in totals)])
+        for label in dict.fromkeys(label for count in counts for label in count):
+            rows.append([f"  {label}", *(f"{c.get(label, 0):,}" for c in counts)])
+    findings = {finding for split in splits for finding in report[split].findings}
+    for finding in sorted(findings, key=lambda f: (OUTCOMES.index(f.outcome), f)):
+        doc_ids = [report[split].findings.get(finding, []) for split in splits]
+        example = next(ids[0] for ids in doc_ids if ids)
+        text = f"{finding.outcome}: {finding.what} {finding.reason} (e.g. {example})"
+        rows.append([text, *(f"{len(ids):,}" for ids in doc_ids)])
+    aligns = ("l", *("r" for _ in splits))
+    msg.table(rows, header=["", *splits], aligns=aligns, divider=True, max_col=100)
+    if not report.losses():
+        msg.good("Nothing was lost")
+
+
+def _check_accounts(report: Report, strict: bool) -> None:
+    for split in report.splits:
+        for what, n in report[split].unaccounted().items():
+            if n:
+                raise ValueError(
+                    f"{n} of the {what}s of {split} were neither written nor reported "
+                    "as lost. This is a bug in the converter; please report it."
+                )
+    losses = [
+        f"{split}: {finding.what}: {finding.reason} ({len(doc_ids)}, e.g. in document "
+        f"{doc_ids[0]})"
+        for split, finding, doc_ids in report.losses()
+    ]
+    if strict and losses:
+        raise ValueError(
+            "\n".join(
+                ["With --strict nothing may be lost, but this would be:", *losses]
+            )
+        )
+
+
+def _outputs(report: Report) -> list[str]:
+    written = [s for s in SPLITS if report[s].counts["documents"]]
+    return [*(f"{split}.spacy" for split in written), REPORT_FILE]
+
+
+def _write(output_dir: Path, files: dict[str, bytes]) -> None:
+    stale = [
+        f"{split}.spacy"
+        for split in SPLITS
+        if f"{split}.spacy" not in files and (output_dir / f"{split}.spacy").exists()
+    ]
+    if stale:
+        raise ValueError(
+            f"{output_dir} has {', '.join(stale)} from an earlier conversion, but this "
+            "dataset has no such split. Remove it, or choose another directory."
+        )
+    output_dir.mkdir(parents=True, exist_ok=True)
+    # First all of them beside their places, so that a full disk leaves no half output.
+    with tempfile.TemporaryDirectory(dir=output_dir, prefix=".convert-") as temporary:
+        for name, content in files.items():
+            (Path(temporary) / name).write_bytes(content)
+        for name in files:
+            os.replace(Path(temporary) / name, output_dir / name)

@@ -1,0 +1,178 @@
+"""The conversion report: what was read, what was written, and what differs."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from spacy.tokens import Doc
+
+from ..relations import get_relations
+
+MAX_EXAMPLES = 5
+
+# What can become of something in the input, worst first.
+LOST = "lost"  # it is not in the output
+MERGED = "merged"  # it equals another one and is in the output once
+CHANGED = "changed"  # it is in the output, but not as in the input
+NOTED = "noted"  # it is as in the input, and worth knowing
+OUTCOMES = (LOST, MERGED, CHANGED, NOTED)
+
+
+class Finding(NamedTuple):
+    """Something that became of mentions, relations or other parts of the input.
+
+    outcome (str): "lost", "merged", "changed" or "noted".
+    what (str): What it happened to, e.g. "mention".
+    reason (str): Why, or how.
+    """
+
+    outcome: str
+    what: str
+    reason: str
+
+
+class SplitReport:
+    """The report of one split.
+
+    rows (Counter): How many of each kind ("mention", "relation") the files have.
+    counts (Counter): Documents, sentences and tokens written.
+    mentions (Counter): Mentions written, by type.
+    relations (Counter): Relations written, by label.
+    concept_relations (Counter): Relations between concepts written, by label.
+    findings (Dict[Finding, List[str]]): The ids of the documents of each finding, once
+        for every time that it was made.
+    """
+
+    def __init__(self) -> None:
+        self.rows: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.mentions: Counter[str] = Counter()
+        self.relations: Counter[str] = Counter()
+        self.concept_relations: Counter[str] = Counter()
+        self.findings: dict[Finding, list[str]] = defaultdict(list)
+
+    def record(self, outcome: str, what: str, reason: str, doc_id: str) -> None:
+        """Record what became of one mention, relation or other part of the input."""
+        self.findings[Finding(outcome, what, reason)].append(doc_id)
+
+    def add(self, doc: Doc) -> None:
+        """Count what is on a Doc that is written."""
+        self.counts.update(documents=1, sentences=len(list(doc.sents)), tokens=len(doc))
+        self.mentions.update(span.label_ for span in doc.spans["entities"])
+        self.relations.update(relation.label for relation in get_relations(doc))
+        concept_relations = doc.user_data.get("concept_relations", ())
+        self.concept_relations.update(label for _, _, label, *_ in concept_relations)
+
+    def total(self, outcome: str, what: str) -> int:
+        """RETURNS (int): How many mentions or relations had this outcome."""
+        return sum(
+            len(doc_ids)
+            for finding, doc_ids in self.findings.items()
+            if (finding.outcome, finding.what) == (outcome, what)
+        )
+
+    def unaccounted(self) -> dict[str, int]:
+        """RETURNS (Dict[str, int]): How many mentions and relations of the files are
+        neither on the Docs nor recorded as lost or merged.
+        """
+        written = {
+            "mention": self.mentions.total(),
+            "relation": (self.concept_relations or self.relations).total(),
+        }
+        return {
+            what: self.rows[what]
+            - written[what]
+            - self.total(LOST, what)
+            - self.total(MERGED, what)
+            for what in written
+        }
+
+    def known_counts(self) -> dict[str, int]:
+        """RETURNS (Dict[str, int]): What can be compared with a format's counts."""
+        return {
+            "documents": self.counts["documents"],
+            "sentences": self.counts["sentences"],
+            "mentions": self.rows["mention"],
+            "relations": self.rows["relation"],
+        }
+
+    def to_data(self) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The report as plain data."""
+        data: dict[str, Any] = {
+            **self.counts,
+            "input": {
+                "mentions": self.rows["mention"],
+                "relations": self.rows["relation"],
+            },
+            "mentions": _by_count(self.mentions),
+            "relations": _by_count(self.relations),
+        }
+        if self.concept_relations:
+            data["concept_relations"] = _by_count(self.concept_relations)
+        findings = sorted(
+            self.findings.items(), key=lambda item: OUTCOMES.index(item[0].outcome)
+        )
+        data["findings"] = [
+            {
+                **finding._asdict(),
+                "count": len(doc_ids),
+                "examples": list(dict.fromkeys(doc_ids))[:MAX_EXAMPLES],
+            }
+            for finding, doc_ids in findings
+        ]
+        return data
+
+
+class Report:
+    """The report of a conversion.
+
+    name (str): The format.
+    splits (Dict[str, SplitReport]): The report of each split, made when asked for.
+    warnings (List[str]): What holds for the whole input.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.splits: dict[str, SplitReport] = defaultdict(SplitReport)
+        self.warnings: list[str] = []
+
+    def __getitem__(self, split: str) -> SplitReport:
+        return self.splits[split]
+
+    def losses(self) -> list[tuple[str, Finding, list[str]]]:
+        """RETURNS (List[Tuple[str, Finding, List[str]]]): Every loss with its split and
+        the ids of its documents.
+        """
+        return [
+            (split, finding, doc_ids)
+            for split, report in self.splits.items()
+            for finding, doc_ids in report.findings.items()
+            if finding.outcome == LOST
+        ]
+
+    def wrong_counts(self, known: Mapping[str, Mapping[str, int]]) -> list[str]:
+        """Compare with the counts of a known dataset.
+
+        known (Mapping[str, Mapping[str, int]]): Split -> counts.
+        RETURNS (List[str]): A message for every count that differs.
+        """
+        return [
+            f"{split} has {found} {what}, expected {expected}"
+            for split, counts in known.items()
+            for what, expected in counts.items()
+            if (found := self[split].known_counts()[what]) != expected
+        ]
+
+    def to_data(self) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The report as plain data, as saved to
+        `report.json`.
+        """
+        return {
+            "format": self.name,
+            "warnings": self.warnings,
+            "splits": {split: self[split].to_data() for split in self.splits},
+        }
+
+
+def _by_count(counter: "Counter[str]") -> dict[str, int]:
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))

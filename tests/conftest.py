@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import settings
+from tiny_corpus import make_pipeline, train
+from tiny_encoders import MAKERS, make_bert
+
+# A slow machine is no failure.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory):
+    """The folder of a tiny BERT without dropout, so that its steps can be compared."""
+    folder = tmp_path_factory.mktemp("encoders") / "bert"
+    without = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    return make_bert(folder, **without)
+
+
+@pytest.fixture(scope="session")
+def trained(bert):
+    """A pipeline that has learned the tiny corpus by heart. Not to be changed."""
+    nlp = make_pipeline(bert)
+    train(nlp)
+    return nlp
+
+
+@pytest.fixture(scope="session")
+def trained_path(trained, tmp_path_factory):
+    """The folder of the trained pipeline."""
+    path = tmp_path_factory.mktemp("trained") / "model"
+    trained.to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="session", params=sorted(MAKERS))
+def any_encoder(request, tmp_path_factory):
+    """The folder of a tiny encoder, once for each family."""
+    return MAKERS[request.param](tmp_path_factory.mktemp("encoders") / request.param)

@@ -1,0 +1,194 @@
+import hashlib
+import json
+import os
+
+import pytest
+import srsly
+from typer.testing import CliRunner
+
+from spacy_dualre.cli import app
+from spacy_dualre.cli.convert import convert
+from spacy_dualre.corpora import CORPORA
+from spacy_dualre.corpora.format import Format
+from spacy_dualre.corpora.report import SplitReport
+
+TEXT = "Ann lives in Baa."
+DOCUMENT = {
+    "text": TEXT,
+    "entities": [
+        {"start": 0, "end": 3, "label": "PERSON"},
+        {"start": 13, "end": 16, "label": "PLACE"},
+    ],
+    "relations": [{"subject": 0, "object": 1, "label": "LIVES-IN"}],
+}
+CONTENT = (json.dumps(DOCUMENT) + "\n").encode("utf8")
+COUNTS = {"train": {"documents": 1, "sentences": 1, "mentions": 2, "relations": 1}}
+
+
+@pytest.fixture
+def input_dir(tmp_path):
+    path = tmp_path / "input"
+    path.mkdir()
+    (path / "train.jsonl").write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """A format "known", which is one JSONL file with known checksum and counts."""
+    files = {"train.jsonl": hashlib.sha256(CONTENT).hexdigest()}
+    format_ = Format(CORPORA["jsonl"].read, files, COUNTS)
+    monkeypatch.setitem(CORPORA, "known", format_)
+    return format_
+
+
+def run(*args):
+    result = CliRunner().invoke(app, ["convert", *map(str, args)])
+    # Long lines are wrapped.
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_command(input_dir, tmp_path):
+    before = set(tmp_path.rglob("*"))
+    output_dir = tmp_path / "a" / "output"
+    code, output = run("jsonl", input_dir, output_dir, "--strict")
+    assert code == 0
+    assert "LIVES-IN" in output
+    assert "Nothing was lost" in output
+    files = {output_dir / name for name in ("train.spacy", "report.json")}
+    assert set(tmp_path.rglob("*")) - before == {*files, output_dir, output_dir.parent}
+    report = srsly.read_json(output_dir / "report.json")
+    assert report["format"] == "jsonl"
+    assert report["splits"]["train"]["relations"] == {"LIVES-IN": 1}
+
+
+def test_output_is_the_same_every_time(input_dir, tmp_path):
+    for name in ("a", "b"):
+        convert("jsonl", input_dir, tmp_path / name)
+    for name in ("train.spacy", "report.json"):
+        first, second = ((tmp_path / x / name).read_bytes() for x in "ab")
+        assert first == second
+
+
+def test_losses_are_printed(input_dir, tmp_path):
+    (input_dir / "train.jsonl").write_text(json.dumps({**DOCUMENT, "meta": 1}))
+    code, output = run("jsonl", input_dir, tmp_path / "output")
+    assert code == 0
+    assert "lost: field 'meta' not part of the format (e.g. 1)" in output
+    assert "Nothing was lost" not in output
+
+
+def test_strict(input_dir, tmp_path):
+    (input_dir / "train.jsonl").write_text(json.dumps({**DOCUMENT, "meta": 1}))
+    code, output = run("jsonl", input_dir, tmp_path / "output", "--strict")
+    assert code == 1
+    assert "With --strict nothing may be lost" in output
+    assert not (tmp_path / "output").exists()
+
+
+def test_failed_conversion_leaves_the_last_one(input_dir, tmp_path):
+    output_dir = tmp_path / "output"
+    assert run("jsonl", input_dir, output_dir)[0] == 0
+    before = {path: path.read_bytes() for path in output_dir.iterdir()}
+    (input_dir / "train.jsonl").write_bytes(CONTENT + CONTENT[:50])
+    code, output = run("jsonl", input_dir, output_dir)
+    assert code == 1
+    assert "train.jsonl, line 2: expected a JSON object" in output
+    assert {path: path.read_bytes() for path in output_dir.iterdir()} == before
+
+
+def test_unknown_format(input_dir, tmp_path):
+    code, output = run("chemprod", input_dir, tmp_path / "output")
+    assert code == 1
+    assert "Unknown format 'chemprod'. Choose one of chemprot, biored" in output
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(ValueError, match="Can't find these files .*Dev.BioC.JSON"):
+        convert("biored", tmp_path, tmp_path / "output")
+
+
+def test_known_files(known, input_dir, tmp_path):
+    report = convert("known", input_dir, tmp_path / "output")
+    assert report["train"].known_counts() == COUNTS["train"]
+
+
+def test_changed_file(known, input_dir, tmp_path):
+    content = CONTENT.replace(b"Ann", b"Bob")
+    (input_dir / "train.jsonl").write_bytes(content)
+    with pytest.raises(ValueError) as e:
+        convert("known", input_dir, tmp_path / "output")
+    message = str(e.value)
+    assert str(input_dir / "train.jsonl") in message
+    assert known.files["train.jsonl"] in message
+    assert hashlib.sha256(content).hexdigest() in message
+    assert "--allow-changed" in message
+    assert not (tmp_path / "output").exists()
+    report = convert("known", input_dir, tmp_path / "output", allow_changed=True)
+    assert any("train.jsonl is not the known file" in w for w in report.warnings)
+
+
+def test_file_cut_between_documents(known, input_dir, tmp_path):
+    (input_dir / "train.jsonl").write_bytes(CONTENT * 2)
+    with pytest.raises(ValueError, match="train has 2 documents, expected 1"):
+        convert("known", input_dir, tmp_path / "output")
+    report = convert("known", input_dir, tmp_path / "output", allow_changed=True)
+    assert "train has 4 mentions, expected 2" in report.warnings
+
+
+def test_file_cut_within_a_document(known, input_dir, tmp_path):
+    (input_dir / "train.jsonl").write_bytes(CONTENT[:-20])
+    with pytest.raises(ValueError) as e:
+        convert("known", input_dir, tmp_path / "output")
+    assert "train.jsonl, line 1: expected a JSON object" in str(e.value)
+    assert "is not the known file" in str(e.value)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_other_encoding(encoding, input_dir, tmp_path):
+    text = '{"text": "a", "entities": []}\n{"text": "é", "entities": []}\n'
+    (input_dir / "train.jsonl").write_bytes(text.encode(encoding))
+    line = 2 if encoding == "latin-1" else 1
+    with pytest.raises(ValueError, match=f"line {line}: expected UTF-8 text, but .*0x"):
+        convert("jsonl", input_dir, tmp_path / "output")
+
+
+def test_links_in_the_output_directory_are_not_followed(input_dir, tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    output_dir = tmp_path / "output"
+    output_dir.mkdir()
+    os.symlink(outside, output_dir / "train.spacy")
+    convert("jsonl", input_dir, output_dir)
+    assert outside.read_text() == "mine"
+    assert not (output_dir / "train.spacy").is_symlink()
+
+
+def test_split_of_an_earlier_conversion(input_dir, tmp_path):
+    output_dir = tmp_path / "output"
+    output_dir.mkdir()
+    (output_dir / "dev.spacy").write_bytes(b"")
+    with pytest.raises(ValueError, match="dev.spacy from an earlier conversion"):
+        convert("jsonl", input_dir, output_dir)
+    assert [path.name for path in output_dir.iterdir()] == ["dev.spacy"]
+
+
+def test_converter_that_loses_something_silently(monkeypatch, input_dir, tmp_path):
+    def read(nlp, input_dir, report):
+        for split, doc in CORPORA["jsonl"].read(nlp, input_dir, report):
+            doc.spans["relations"] = []
+            yield split, doc
+
+    monkeypatch.setitem(CORPORA, "careless", Format(read, {}, {}))
+    message = "1 of the relations of train were neither written nor reported"
+    with pytest.raises(ValueError, match=message):
+        convert("careless", input_dir, tmp_path / "output")
+
+
+def test_few_examples_are_kept():
+    report = SplitReport()
+    for i in range(20):
+        report.record("lost", "mention", "why", str(i // 2))
+    (finding,) = report.to_data()["findings"]
+    assert finding["count"] == 20
+    assert finding["examples"] == ["0", "1", "2", "3", "4"]

@@ -1,0 +1,350 @@
+"""Saving, loading, copying and sending to other processes."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
+from tiny_corpus import (
+    PREDICATES,
+    make_doc,
+    make_examples,
+    make_pipeline,
+    relations_of,
+    train,
+    with_entities,
+    write_corpus,
+)
+
+NAME = "dual_relation_extractor"
+
+# Runs before anything else in a process: every attempt to reach a network fails.
+NO_NETWORK = """
+import socket
+
+def refuse(*args, **kwargs):
+    raise AssertionError("the network was used")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.create_connection = socket.getaddrinfo = refuse
+"""
+
+
+def run_python(code, *arguments, **environment):
+    """Run code in a fresh process. RETURNS (str): What it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def half_trained(bert):
+    """A pipeline whose probabilities are not all close to 0 or 1."""
+    nlp = make_pipeline(bert)
+    train(nlp, steps=8)
+    nlp.get_pipe(NAME).cfg["threshold"] = 0.2
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def half_trained_path(half_trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("half_trained") / "model"
+    half_trained.to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def docs_path(half_trained, tmp_path_factory):
+    """Docs with entities and without relations, as a file."""
+    return write_corpus(
+        tmp_path_factory.mktemp("docs") / "docs.spacy", with_entities(half_trained)
+    )
+
+
+def probabilities_of(nlp, docs):
+    scored = nlp.get_pipe(NAME).predict(docs)
+    return [item.probabilities.tolist() for item in scored]
+
+
+def relations_in(nlp):
+    return [relations_of(doc) for doc in nlp.pipe(with_entities(nlp))]
+
+
+# --- in this process
+
+
+def test_half_trained_scores_are_worth_comparing(half_trained):
+    scores = {r[3] for doc in relations_in(half_trained) for r in doc}
+    assert len(scores) > 3
+    assert all(0 < score < 1 for score in scores)
+
+
+def test_bytes_round_trip(half_trained):
+    loaded = spacy.blank("en")
+    loaded.add_pipe(NAME)
+    loaded.get_pipe(NAME).from_bytes(half_trained.get_pipe(NAME).to_bytes())
+    docs = with_entities(half_trained)
+    assert probabilities_of(loaded, docs) == probabilities_of(half_trained, docs)
+
+
+def test_bytes_of_the_pipeline_round_trip(half_trained):
+    loaded = spacy.blank("en")
+    loaded.add_pipe(NAME)
+    loaded.from_bytes(half_trained.to_bytes())
+    assert relations_in(loaded) == relations_in(half_trained)
+
+
+def test_disk_round_trip(half_trained, half_trained_path):
+    assert relations_in(spacy.load(half_trained_path)) == relations_in(half_trained)
+
+
+def test_what_was_loaded_can_be_saved_again(half_trained, half_trained_path, tmp_path):
+    spacy.load(half_trained_path).to_disk(tmp_path)
+    assert relations_in(spacy.load(tmp_path)) == relations_in(half_trained)
+
+
+def test_pickle_round_trip(half_trained):
+    copy = pickle.loads(pickle.dumps(half_trained))
+    assert relations_in(copy) == relations_in(half_trained)
+
+
+def test_pickled_component_is_a_copy(half_trained):
+    before = relations_in(half_trained)
+    copy = pickle.loads(pickle.dumps(half_trained))
+    copy.update(make_examples(copy), sgd=copy.create_optimizer())
+    assert relations_in(half_trained) == before
+
+
+def test_weights_can_be_left_out(half_trained, tmp_path):
+    component = half_trained.get_pipe(NAME)
+    component.to_disk(tmp_path / "part", exclude=["model"])
+    assert not (tmp_path / "part" / "model").exists()
+    without = component.to_bytes(exclude=["model"])
+    assert len(without) < len(component.to_bytes()) - len(component.model.to_bytes()) / 2
+
+
+def test_weights_left_out_are_left_alone_when_loading(half_trained, tmp_path):
+    other = pickle.loads(pickle.dumps(half_trained))
+    other.get_pipe(NAME).cfg["threshold"] = 0.9
+    data = other.get_pipe(NAME).to_bytes(exclude=["model"])
+    copy = pickle.loads(pickle.dumps(half_trained)).get_pipe(NAME)
+    copy.from_bytes(data, exclude=["model"])
+    docs = with_entities(half_trained)
+    assert copy.threshold == 0.9
+    assert copy.predict(docs)[3].probabilities.tolist() == (
+        probabilities_of(half_trained, docs)[3]
+    )
+
+
+def test_untrained_pipeline_round_trips(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(NAME, config={"predicates": PREDICATES})
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe(NAME).labels == tuple(PREDICATES)
+
+
+def test_loaded_pipeline_needs_no_encoder_folder(half_trained, tmp_path):
+    config = half_trained.config.copy()
+    config["components"][NAME]["model"]["encoder"] = "moved/away"
+    loaded = spacy.util.load_model_from_config(config)
+    loaded.from_bytes(half_trained.to_bytes())
+    assert relations_in(loaded) == relations_in(half_trained)
+
+
+def test_predicates_are_saved_with_the_component(bert, tmp_path):
+    nlp = make_pipeline(bert, predicates=None)
+    nlp.initialize(lambda: make_examples(nlp))
+    nlp.to_disk(tmp_path)
+    predicates = spacy.load(tmp_path).get_pipe(NAME).predicates
+    assert predicates == nlp.get_pipe(NAME).predicates
+
+
+def test_training_goes_on_after_loading(half_trained_path):
+    nlp = spacy.load(half_trained_path)
+    examples = make_examples(nlp)
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.003
+    losses = [nlp.update(examples, sgd=optimizer)[NAME] for _ in range(20)]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_configuration_of_the_encoders_can_be_overridden_at_load(half_trained_path):
+    override = {"components": {NAME: {"model": {"predict_with": "head"}}}}
+    nlp = spacy.load(half_trained_path, config=override)
+    usual = spacy.load(half_trained_path)
+    docs = with_entities(usual)
+    assert probabilities_of(nlp, docs) != probabilities_of(usual, docs)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "noise"])
+def test_damaged_weights_are_named(half_trained_path, tmp_path, damage):
+    nlp = spacy.load(half_trained_path)
+    nlp.to_disk(tmp_path)
+    file = tmp_path / NAME / "model"
+    data = file.read_bytes()
+    damaged = {"cut": data[: len(data) // 2], "empty": b"", "noise": b"\x07" * 99}
+    file.write_bytes(damaged[damage])
+    with pytest.raises(ValueError, match=str(tmp_path / NAME)):
+        spacy.load(tmp_path)
+
+
+def test_damaged_settings_are_named(half_trained_path, tmp_path):
+    spacy.load(half_trained_path).to_disk(tmp_path)
+    (tmp_path / NAME / "cfg").write_text('{"predicates": [')
+    with pytest.raises(ValueError, match=str(tmp_path / NAME)):
+        spacy.load(tmp_path)
+
+
+def test_missing_component_folder_is_named(half_trained_path, tmp_path):
+    spacy.load(half_trained_path).to_disk(tmp_path)
+    for file in (tmp_path / NAME).iterdir():
+        file.unlink()
+    with pytest.raises(OSError, match=NAME):
+        spacy.load(tmp_path)
+
+
+def test_weights_that_do_not_fit_the_config_are_refused(half_trained_path, tmp_path):
+    override = {"components": {NAME: {"model": {"use_context": False}}}}
+    with pytest.raises(ValueError, match="do not fit"):
+        spacy.load(half_trained_path, config=override)
+
+
+def test_changed_description_changes_the_scores(half_trained_path, tmp_path):
+    usual = spacy.load(half_trained_path)
+    usual.to_disk(tmp_path)
+    file = tmp_path / NAME / "cfg"
+    cfg = json.loads(file.read_text())
+    cfg["predicates"][2]["description"] = "{object} is where {subject} has a job"
+    file.write_text(json.dumps(cfg))
+    changed = spacy.load(tmp_path)
+    docs = with_entities(usual)
+    assert probabilities_of(changed, docs) != probabilities_of(usual, docs)
+
+
+def test_two_trained_pipelines_do_not_share_descriptions(half_trained_path, bert):
+    one, other = spacy.load(half_trained_path), spacy.load(half_trained_path)
+    train(other, steps=3)
+    docs = with_entities(one)
+    before = probabilities_of(one, docs)
+    probabilities_of(other, docs)
+    assert probabilities_of(one, docs) == before
+
+
+def test_component_with_a_key_of_its_own_keeps_it(bert, tmp_path):
+    nlp = make_pipeline(bert, relations_key="found_relations")
+    train(nlp, steps=2)
+    nlp.get_pipe(NAME).to_disk(tmp_path)
+    Doc.remove_extension("found_relations")
+    other = spacy.blank("en")
+    other.add_pipe(NAME).from_disk(tmp_path)
+    doc = other(make_doc(other.vocab, "Anna .", [(0, 1, "PER")], []))
+    assert doc._.found_relations == ()
+
+
+# --- sourcing
+
+
+def test_sourced_component_gives_the_same_relations(half_trained):
+    expected = relations_in(half_trained)
+    source = pickle.loads(pickle.dumps(half_trained))
+    nlp = spacy.blank("en")
+    nlp.add_pipe(NAME, source=source, name="relations_of_another")
+    assert [relations_of(doc) for doc in nlp.pipe(with_entities(nlp))] == expected
+
+
+def test_sourced_component_is_saved_under_its_new_name(half_trained, tmp_path):
+    source = pickle.loads(pickle.dumps(half_trained))
+    nlp = spacy.blank("en")
+    nlp.add_pipe(NAME, source=source, name="renamed")
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    docs = loaded.pipe(with_entities(loaded))
+    assert [relations_of(doc) for doc in docs] == relations_in(half_trained)
+
+
+# --- other processes
+
+
+PREDICT = (
+    NO_NETWORK
+    + """
+import json, sys
+import spacy
+from spacy.tokens import DocBin
+
+nlp = spacy.load(sys.argv[1])
+docs = list(DocBin().from_disk(sys.argv[2]).get_docs(nlp.vocab))
+scored = nlp.get_pipe("dual_relation_extractor").predict(docs)
+found = [
+    [(r.subject.text, r.label, r.object.text, r.score) for r in doc._.relations]
+    for doc in nlp.pipe(docs)
+]
+json.dump([[item.probabilities.tolist() for item in scored], found], sys.stdout)
+"""
+)
+
+
+@pytest.mark.slow
+def test_fresh_process_without_network_gives_the_same_to_the_last_digit(
+    half_trained, half_trained_path, docs_path
+):
+    output = run_python(
+        PREDICT, half_trained_path, docs_path, HF_HUB_OFFLINE="1", HF_HOME="/nowhere"
+    )
+    probabilities, found = json.loads(output)
+    assert probabilities == probabilities_of(half_trained, with_entities(half_trained))
+    assert [[tuple(r) for r in doc] for doc in found] == relations_in(half_trained)
+
+
+PARALLEL = """
+import json, multiprocessing, sys
+import spacy
+from spacy.tokens import DocBin
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[3])
+    nlp = spacy.load(sys.argv[1])
+    docs = list(DocBin().from_disk(sys.argv[2]).get_docs(nlp.vocab))
+    found = [
+        [(r.subject.text, r.label, r.object.text, r.score) for r in doc._.relations]
+        for doc in nlp.pipe(docs, n_process=2, batch_size=2)
+    ]
+    json.dump(found, sys.stdout)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_several_processes_give_the_same_relations_and_scores(
+    half_trained, half_trained_path, docs_path, tmp_path, method
+):
+    script = tmp_path / "parallel.py"
+    script.write_text(PARALLEL)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script, half_trained_path, docs_path, method],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [[tuple(r) for r in doc] for doc in found] == relations_in(half_trained)
+
+
+def test_relations_survive_a_doc_bin(half_trained):
+    docs = list(half_trained.pipe(with_entities(half_trained)))
+    vocab = spacy.blank("en").vocab
+    data = DocBin(docs=docs).to_bytes()
+    stored = DocBin().from_bytes(data).get_docs(vocab)
+    assert [relations_of(d) for d in stored] == [relations_of(d) for d in docs]
