@@ -127,6 +127,20 @@ def build_dual_encoder(
     _check(0 <= prune < 1, "prune must be at least 0 and less than 1", prune)
     _check(temperature > 0, "temperature must be more than 0", temperature)
     _check(max_length >= 16, "max_length must be at least 16", max_length)
+    _check(context_length >= 0, "context_length can't be negative", context_length)
+    _check(0 <= dropout < 1, "dropout must be at least 0 and less than 1", dropout)
+    _check(temperature_lr >= 0, "temperature_lr can't be negative", temperature_lr)
+    _check(
+        max_tokens is None or max_tokens > 0,
+        "max_tokens must be more than 0, or null",
+        max_tokens,
+    )
+    _check(cache_size >= 0, "cache_size can't be negative", cache_size)
+    _check(
+        prune == 0 or alpha > 0,
+        "prune must be 0 where alpha is 0, because the head is not trained",
+        prune,
+    )
     _check(
         predict_with in PREDICT_WITH,
         f"predict_with must be one of {', '.join(PREDICT_WITH)}",
@@ -356,7 +370,7 @@ def _read_descriptions(
     if cached and cache.size:
         shim = get_shim(model)
         in_place = sum(parameter._version for parameter in module.parameters())
-        version = id(module), shim.n_changes, in_place, module.log_scale.device
+        version = shim.n_changes, in_place, module.log_scale.device
         vectors = cache.fetch(
             inputs.keys(),
             (*version, model.attrs["settings"].mixed_precision),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy
 
-# An input may be padded by an eighth of its length before a smaller group is opened,
+# An input may be padded by a sixteenth of its length before a smaller group is opened,
 # provided that the group is already large enough to keep the cores busy.
-MAX_PADDING = 1 / 8
+MAX_PADDING = 1 / 16
 MIN_GROUP_TOKENS = 512
 
 

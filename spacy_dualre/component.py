@@ -5,12 +5,11 @@ import multiprocessing
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import (
     Any,
-    NamedTuple,
 )
 
 import numpy
@@ -18,32 +17,40 @@ import torch
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import filter_spans, minibatch
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
 from .architectures import PairBatch, Scored, get_builder, get_max_tokens
 from .candidates import Candidates, PairFinder, find_candidates, get_entities
-from .concepts import JOIN, join_mentions
+from .concepts import JOIN
+from .corpus import refuse_lossy_corpora
+from .data_report import check_types, report_data
+from .decoding import decode
 from .dual_encoder import joint_loss
-from .instances import Pairs
+from .gold import Gold, copy_gold_entities, find_gold, gold_relations, lacks_entities
 from .predicates import (
     NO_RELATION,
     Predicate,
     PredicateData,
     describe,
     parse_predicates,
+    refuse_lossy_labels,
     to_data,
 )
-from .relations import Relation, get_relations, install_extension, set_relations
+from .relations import install_extension, set_relations
+from .sampling import (
+    TRAIN_DESCRIPTIONS,
+    choose_descriptions,
+    sample_pairs,
+    split_pairs,
+)
 from .scorer import score_relations
 from .shim import get_shim
 
 logger = logging.getLogger("spacy")
-
-TRAIN_DESCRIPTIONS = ("all", "hard", "random")
 
 DEFAULT_CONFIG = """
 [model]
@@ -86,6 +93,7 @@ _DEFAULTS = Config().from_str(DEFAULT_CONFIG)
         "rel_boundary_r": None,
         "rel_boundary_f": None,
         "rel_candidate_recall": None,
+        "rel_candidate_f": None,
         "rel_per_type": None,
     },
 )
@@ -107,7 +115,7 @@ def make_dual_relation_extractor(
     single_direction: bool,
 ) -> "DualRelationExtractor":
     """Make the component. The arguments are those of `DualRelationExtractor`."""
-    _refuse_lossy_labels(predicates or {})
+    refuse_lossy_labels(predicates or {})
     return DualRelationExtractor(
         nlp.vocab,
         model,
@@ -125,19 +133,6 @@ def make_dual_relation_extractor(
         single_direction=single_direction,
         scorer=scorer,
     )
-
-
-class Gold(NamedTuple):
-    """The gold predicates of the candidate pairs of one Doc.
-
-    labels (ndarray): The index of each pair's predicate, 0 for no relation, (P,).
-    lost (Mapping[str, int]): Gold relations that no candidate stands for, by reason.
-    total (int): How many gold relations the Doc has.
-    """
-
-    labels: numpy.ndarray
-    lost: Mapping[str, int]
-    total: int
 
 
 class DualRelationExtractor(TrainablePipe):
@@ -323,7 +318,14 @@ class DualRelationExtractor(TrainablePipe):
         scores (List[Scored]): What `predict` returned.
         """
         for doc, scored in zip(docs, scores):
-            set_relations(doc, self._decode(scored), self.cfg["relations_key"])
+            relations = decode(
+                scored,
+                self._predicates,
+                threshold=self.cfg["threshold"],
+                concepts=self.cfg["concepts"],
+                single_direction=self.cfg["single_direction"],
+            )
+            set_relations(doc, relations, self.cfg["relations_key"])
 
     def update(
         self,
@@ -350,7 +352,7 @@ class DualRelationExtractor(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "DualRelationExtractor.update")
         builder = get_builder(self.model)
-        examples = self._with_gold_entities(examples)
+        examples = self._ensure_entities(examples)
         batch = [self.find_candidates(example.predicted) for example in examples]
         if not any(len(found.pairs) for found in batch):
             self._warn_without_entities([found.doc for found in batch])
@@ -358,15 +360,20 @@ class DualRelationExtractor(TrainablePipe):
         set_dropout_rate(self.model, drop)
         pairs = builder.featurize(batch)
         gold = numpy.concatenate(
-            [self._gold(eg, found).labels for eg, found in zip(examples, batch)]
+            [self._find_gold(eg, found).labels for eg, found in zip(examples, batch)]
         )
-        rows = self._sample(gold)
+        rows = sample_pairs(gold, self.negative_ratio)
         if not len(rows):
             return losses
-        wanted = self._wanted_descriptions(pairs.allowed, gold)
+        wanted = choose_descriptions(
+            pairs.allowed, gold, self.train_descriptions, self.n_descriptions
+        )
         n_hard = self.n_descriptions if self.train_descriptions == "hard" else 0
         dual_encoder = self.model.get_ref("dual_encoder")
-        for part in self._parts(pairs, rows, wanted):
+        n_wanted = wanted.sum(axis=1) + n_hard
+        max_tokens = get_max_tokens(dual_encoder)
+        length = builder.description_length
+        for part in split_pairs(pairs, rows, n_wanted, length, max_tokens):
             part_batch = PairBatch(builder, pairs, part, wanted[part], n_hard)
             scores, backprop = dual_encoder.begin_update(part_batch)
             loss, gradients = self.get_loss(gold[part], scores)
@@ -418,35 +425,35 @@ class DualRelationExtractor(TrainablePipe):
         """
         validate_get_examples(get_examples, "DualRelationExtractor.initialize")
         if nlp is not None:
-            _refuse_lossy_corpora(nlp.config)
+            refuse_lossy_corpora(nlp.config)
         given = bool(labels) or bool(self._predicates)
         if labels:
             self._set_predicates(parse_predicates(labels))
-        examples = self._with_gold_entities(get_examples())
+        examples = self._ensure_entities(get_examples())
         seen_labels: Counter = Counter()
         types = set()
         for example in examples:
-            for _, _, label, _ in self._gold_relations(example):
-                seen_labels[label] += 1
+            for relation in gold_relations(example, self.cfg["relations_key"]):
+                seen_labels[relation.label] += 1
             for entity in get_entities(example.reference, self.cfg["spans_key"]):
                 types.add(entity.label_)
-        missing = {k: n for k, n in seen_labels.items() if k not in self.labels}
-        missing.pop(NO_RELATION, None)
+        missing = sorted(set(seen_labels) - set(self.labels))
         if missing and given:
+            counts = ", ".join(f"{seen_labels[label]} {label}" for label in missing)
             raise ValueError(
                 f"The training data has relations that '{self.name}' has no predicate "
-                f"for: {_counts(missing)}. Add them to the predicates (known: "
+                f"for: {counts}. Add them to the predicates (known: "
                 f"{', '.join(self.labels)}), or remove them from the data."
             )
         if missing:
             self._set_predicates(
-                parse_predicates({k: describe(k) for k in sorted(missing)})
+                parse_predicates({label: describe(label) for label in missing})
             )
         self._require_labels()
-        self._check_types(types)
+        check_types(self._predicates, sorted(types))
         self.model.attrs["entity_types"] = sorted(types)
         self.model.initialize(X=[eg.predicted for eg in islice(examples, 10)])
-        self._log_data(examples)
+        self._report_data(examples)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score a batch of examples.
@@ -455,22 +462,32 @@ class DualRelationExtractor(TrainablePipe):
             predicted Doc no component has set entities on are predicted again with the
             gold entities.
         RETURNS (Dict[str, Any]): The scorer's scores, and `rel_candidate_recall`: the
-            share of gold relations whose pair is a candidate, a bound on recall.
+            share of gold relations whose pair is a candidate, a bound on recall; and
+            `rel_candidate_f`: micro F1 if only those gold relations are counted, as
+            publications often do, to compare with them.
         """
         if self.scorer is None:
             return {}
         examples = list(examples)
-        ensured = self._with_gold_entities(examples)
+        ensured = self._ensure_entities(examples)
         changed = [new for new, old in zip(ensured, examples) if new is not old]
         for part in minibatch(changed, 64):
             docs = [example.predicted for example in part]
             self.set_annotations(docs, self.predict(docs))
         symmetric = [p.label for p in self._predicates if p.symmetric]
         scores = super().score(ensured, **{"symmetric": symmetric, **kwargs})
-        golds = [self._gold(eg, self.find_candidates(eg.predicted)) for eg in ensured]
+        golds = [
+            self._find_gold(eg, self.find_candidates(eg.predicted)) for eg in ensured
+        ]
         total = sum(gold.total for gold in golds)
         found = total - sum(sum(gold.lost.values()) for gold in golds)
-        return {**scores, "rel_candidate_recall": found / total if total else None}
+        scores["rel_candidate_recall"] = found / total if total else None
+        scores["rel_candidate_f"] = None
+        p, r = scores.get("rel_micro_p"), scores.get("rel_micro_r")
+        if found and p is not None and r is not None:
+            r *= total / found
+            scores["rel_candidate_f"] = 2 * p * r / ((p + r) or 1.0)
+        return scores
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the accumulated gradients.
@@ -530,214 +547,40 @@ class DualRelationExtractor(TrainablePipe):
         if self.cfg["predicates"]:
             self._set_predicates(parse_predicates(self.cfg["predicates"]))
 
-    def _decode(self, scored: Scored) -> list[Relation]:
-        """The relations that the probabilities of one Doc's pairs amount to."""
-        candidates, probabilities = scored
-        if self.cfg["concepts"] is not None:
-            candidates, probabilities = join_mentions(
-                candidates, probabilities, self._predicates, self.cfg["concepts"]
-            )
-        if not len(probabilities):
-            return []
-        threshold = self.threshold
-        if threshold is None:
-            best = probabilities.argmax(axis=1)
-            found = best > 0
-            highest = probabilities.max(axis=1)
-        else:
-            best = probabilities[:, 1:].argmax(axis=1) + 1
-            highest = numpy.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
-            found = (highest >= threshold) & (highest > 0)
-        rows = numpy.flatnonzero(found)
-        if self.cfg["single_direction"]:
-            # Best first; of equals the one that reads from left to right.
-            order = rows[numpy.argsort(-highest[rows], kind="stable")]
-            first: dict[frozenset, int] = {}
-            for row in order.tolist():
-                first.setdefault(frozenset(candidates.pairs[row].tolist()), row)
-            rows = numpy.asarray(list(first.values()), dtype="int64")
-        relations = []
-        for row in rows:
-            subject, object_ = (candidates.entities[i] for i in candidates.pairs[row])
-            label = self._predicates[best[row]].label
-            score = min(float(highest[row]), 1.0)
-            relations.append(Relation(subject, object_, label, score))
-        return relations
-
-    def _with_gold_entities(self, examples: Iterable[Example]) -> list[Example]:
-        """Copy entities and sentence boundaries from the gold Doc of each example where
-        no component has set them. Examples that need neither are returned as they are.
-        """
+    def _ensure_entities(self, examples: Iterable[Example]) -> list[Example]:
         if not self.use_gold_ents:
             return list(examples)
+        return copy_gold_entities(examples, self.cfg["spans_key"])
+
+    def _find_gold(self, example: Example, found: Candidates) -> Gold:
+        key = self.cfg["relations_key"]
+        return find_gold(example, found, self._predicates, key)
+
+    def _report_data(self, examples: list[Example]) -> None:
+        docs = [example.predicted for example in examples]
         key = self.cfg["spans_key"]
-        result = []
-        for example in examples:
-            gold = example.reference
-            needs = _lacks_entities(example.predicted, key)
-            if not needs or _lacks_entities(gold, key):
-                result.append(example)
-                continue
-            example = Example(example.predicted.copy(), gold)
-            doc = example.predicted
-            align = _aligner(example)
-            spans = [align(span) for span in get_entities(gold, key)]
-            aligned = [span for span in spans if span is not None]
-            if key is None:
-                doc.ents = filter_spans(aligned)
-            else:
-                doc.spans[key] = aligned
-            if gold.has_annotation("SENT_START") and not doc.has_annotation(
-                "SENT_START"
-            ):
-                for token, start in zip(doc, example.get_aligned_sent_starts()):
-                    token.is_sent_start = start
-            result.append(example)
-        return result
-
-    def _gold_relations(self, example: Example) -> tuple[Relation, ...]:
-        return get_relations(example.reference, self.cfg["relations_key"])
-
-    def _gold(self, example: Example, found: Candidates) -> Gold:
-        """Find the gold predicate of each candidate pair."""
-        labels = numpy.zeros(len(found.pairs), dtype="int64")
-        lost: Counter = Counter()
-        rows = found.rows()
-        index = {predicate.label: r for r, predicate in enumerate(self._predicates)}
-        by_type = {(e.start, e.end, e.label_): i for i, e in enumerate(found.entities)}
-        by_span = {(e.start, e.end): i for i, e in enumerate(found.entities)}
-        relations = self._gold_relations(example)
-        align = _aligner(example)
-        for relation in relations:
-            pair: list[int] = []
-            for span in (align(relation.subject), align(relation.object)):
-                if span is not None:
-                    at = (span.start, span.end)
-                    entity = by_type.get((*at, span.label_), by_span.get(at, -1))
-                    pair.append(entity)
-            predicate = index.get(relation.label)
-            if predicate is None:
-                lost["label"] += 1
-            elif len(pair) < 2 or -1 in pair:
-                lost["entity"] += 1
-            else:
-                if self._predicates[predicate].symmetric:
-                    pair.sort()
-                row = rows.get((pair[0], pair[1]))
-                if not self._predicates[predicate].admits(
-                    *(found.entities[i].label_ for i in pair)
-                ):
-                    lost["signature"] += 1
-                elif row is None:
-                    lost["distance"] += 1
-                elif labels[row] == 0:
-                    labels[row] = predicate
-        return Gold(labels, lost, len(relations))
-
-    def _sample(self, gold: numpy.ndarray) -> numpy.ndarray:
-        """Choose the training pairs of a batch: row numbers, in order."""
-        if self.negative_ratio is None:
-            return numpy.arange(len(gold))
-        positive, negative = numpy.flatnonzero(gold), numpy.flatnonzero(gold == 0)
-        n = int(numpy.ceil(self.negative_ratio * max(len(positive), 1)))
-        kept = numpy.random.permutation(negative)[:n]
-        return numpy.sort(numpy.concatenate([positive, kept]))
-
-    def _wanted_descriptions(
-        self, allowed: numpy.ndarray, gold: numpy.ndarray
-    ) -> numpy.ndarray:
-        """Choose the descriptions that training pairs are scored against for sure."""
-        if self.train_descriptions == "all":
-            return allowed
-        wanted = numpy.zeros_like(allowed)
-        wanted[:, 0] = True
-        wanted[numpy.arange(len(gold)), gold] = True
-        if self.train_descriptions == "random":
-            order = numpy.random.random(allowed.shape)
-            order[wanted | ~allowed] = numpy.inf
-            chosen = order.argsort(axis=1)[:, : self.n_descriptions]
-            numpy.put_along_axis(wanted, chosen, True, axis=1)
-        return wanted & allowed
-
-    def _parts(
-        self, pairs: Pairs, rows: numpy.ndarray, wanted: numpy.ndarray
-    ) -> Iterator[numpy.ndarray]:
-        """Split training pairs into parts of at most `max_tokens` wordpieces."""
-        spans = (pairs.spans[:, 1::2] - pairs.spans[:, ::2]).sum(axis=1)
-        builder = get_builder(self.model)
-        n_descriptions = wanted.sum(axis=1)
-        if self.train_descriptions == "hard":
-            n_descriptions = n_descriptions + self.n_descriptions
-        lengths = pairs.window[:, 1] - pairs.window[:, 0] + 6
-        tokens = lengths + n_descriptions * (spans + builder.description_length)
-        rows = rows[numpy.argsort(-lengths[rows], kind="stable")]
-        limit = get_max_tokens(self.model.get_ref("dual_encoder"))
-        part = (numpy.cumsum(tokens[rows]) // limit).astype("int64")
-        yield from numpy.split(rows, numpy.flatnonzero(numpy.diff(part)) + 1)
-
-    def _check_types(self, types: Iterable[str]) -> None:
-        for predicate in self._predicates:
-            unknown = {*predicate.subject_types, *predicate.object_types} - set(types)
-            if unknown:
-                warnings.warn(
-                    f"The signature of '{predicate.label}' names entity types that the "
-                    f"training data lacks: {', '.join(sorted(unknown))} (it has "
-                    f"{', '.join(sorted(types)) or 'no entities'})."
-                )
-
-    def _log_data(self, examples: list[Example]) -> None:
-        """Log what there is to learn from, and what is lost."""
-        n_pairs = n_positive = total = second = 0
-        lost: Counter = Counter()
-        dropped: Counter = Counter()
-        violations: Counter = Counter()
-        builder = get_builder(self.model)
-        builder.clipped.clear()
+        if not self.use_gold_ents and all(lacks_entities(doc, key) for doc in docs):
+            logger.info(
+                "%s: %d docs; what there is to learn depends on the entities that the "
+                "components before it will find",
+                *(self.name, len(docs)),
+            )
+            return
+        data = []
         for example in examples:
             found = self.find_candidates(example.predicted)
-            gold = self._gold(example, found)
-            builder.featurize([found])
-            n_pairs += len(found.pairs)
-            n_positive += int((gold.labels > 0).sum())
-            total += gold.total
-            lost.update(gold.lost)
-            second += (
-                gold.total - sum(gold.lost.values()) - int((gold.labels > 0).sum())
-            )
-            dropped.update(found.dropped)
-            if gold.lost["signature"]:
-                violations.update(self._violations(example))
-        recall = (total - sum(lost.values())) / total if total else 1.0
-        # spaCy's command line shows warnings only: whatever is lost must be among them.
-        level = logging.WARNING if lost or second else logging.INFO
-        logger.log(
-            level,
-            "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of "
-            "%d gold relations (lost by reason: %s; further labels of a pair: %d); "
-            "pairs dropped: %s; pairs clipped to the encoder's length: %s",
-            *(self.name, len(examples), n_pairs, n_positive, 100 * recall, total),
-            *(_counts(lost), second, _counts(dropped), _counts(builder.clipped)),
+            data.append((example, found, self._find_gold(example, found)))
+        report_data(
+            self.name,
+            data,
+            self._predicates,
+            get_builder(self.model),
+            self.cfg["relations_key"],
         )
-        if violations:
-            warnings.warn(
-                "Gold relations that violate the signature of their predicate can't be "
-                f"learned or found: {_counts(violations)}."
-            )
-        if total and not n_positive:
-            warnings.warn(
-                f"None of the {total} gold relations is between candidates, so '"
-                f"{self.name}' has nothing to learn. Lost by reason: {_counts(lost)}."
-            )
-
-    def _violations(self, example: Example) -> Iterator[str]:
-        predicates = {predicate.label: predicate for predicate in self._predicates}
-        for subject, object_, label, _ in self._gold_relations(example):
-            if not predicates[label].admits(subject.label_, object_.label_):
-                yield f"{label} ({subject.label_} -> {object_.label_})"
 
     def _warn_without_entities(self, docs: Sequence[Doc]) -> None:
         key = self.cfg["spans_key"]
-        if docs and all(_lacks_entities(doc, key) for doc in docs):
+        if docs and all(lacks_entities(doc, key) for doc in docs):
             source = "doc.ents" if key is None else f"doc.spans['{key}']"
             self._warn_once(
                 f"'{self.name}' has no entities to relate: nothing has set {source}. "
@@ -760,76 +603,3 @@ def _limit_threads() -> None:
     in_worker = multiprocessing.parent_process() is not None
     if in_worker and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
-
-
-def _lacks_entities(doc: Doc, spans_key: str | None) -> bool:
-    """Whether no component has looked for entities, which is not finding none."""
-    if spans_key is None:
-        return len(doc) > 0 and not doc.has_annotation("ENT_IOB")
-    return spans_key not in doc.spans
-
-
-def _aligner(example: Example) -> Callable[[Span], Span | None]:
-    """Build a function that finds gold spans in the predicted Doc.
-
-    example (Example): The example.
-    RETURNS (Callable[[Span], Optional[Span]]): Takes a span of the gold Doc; returns
-        that of the predicted Doc, with its type and ids, or None where there is none
-        with the same text.
-    """
-    doc, gold = example.predicted, example.reference
-    same_tokens = [t.idx for t in doc] == [
-        t.idx for t in gold
-    ] and doc.text == gold.text
-
-    def align(span: Span) -> Span | None:
-        start, end = span.start, span.end
-        if not same_tokens:
-            aligned = example.get_aligned_spans_y2x([span], allow_overlap=True)
-            if not aligned or aligned[0].text != span.text:
-                return None
-            start, end = aligned[0].start, aligned[0].end
-        return Span(
-            doc, start, end, label=span.label, kb_id=span.kb_id, span_id=span.id
-        )
-
-    return align
-
-
-def _refuse_lossy_corpora(config: Config) -> None:
-    """Refuse corpus readers that would drop gold relations without a word."""
-    for name, corpus in config.interpolate().get("corpora", {}).items():
-        # One function may return all corpora; then these are its arguments.
-        if not isinstance(corpus, dict) or corpus.get("@readers") != "spacy.Corpus.v1":
-            continue
-        for setting, harmless in (("max_length", 0), ("gold_preproc", False)):
-            if corpus.get(setting, harmless) != harmless:
-                raise ValueError(
-                    f"corpora.{name}.{setting} = {corpus[setting]} makes spaCy cut "
-                    "Docs into sentences, which drops their gold relations. Set it to "
-                    f"{str(harmless).lower()}: max_tokens bounds the memory."
-                )
-
-
-def _refuse_lossy_labels(predicates: PredicateData) -> None:
-    """Refuse labels that are not the same after the config is saved and read, where
-    ":", "=", "." and others mean something in a key.
-    """
-    if not isinstance(predicates, Mapping):
-        return
-    for label, properties in predicates.items():
-        config = {"predicates": {label: properties}}
-        try:
-            kept = Config().from_str(Config(config).to_str()) == config
-        except ValueError:
-            kept = False
-        if not kept:
-            raise ValueError(
-                f"The label '{label}' can't be a key in a config file. Give the "
-                'predicates as a list, [{"label": ..., "description": ...}, ...], or '
-                "read them from a file with spacy-dualre.read_predicates.v1."
-            )
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {k}" for k, n in sorted(counts.items()) if n) or "none"

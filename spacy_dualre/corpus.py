@@ -6,6 +6,7 @@ from functools import partial
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
+from thinc.api import Config
 
 
 class RelationCorpus(Corpus):
@@ -83,3 +84,22 @@ def build_corpus(
     if augmenter is not None:
         augmenter = partial(augment, augmenter)
     return RelationCorpus(path, limit=limit, shuffle=shuffle, augmenter=augmenter)
+
+
+def refuse_lossy_corpora(config: Config) -> None:
+    """Refuse corpus readers that would drop gold relations without a word.
+
+    config (Config): The pipeline's config.
+    RAISES (ValueError): If a corpus is read with a setting that cuts Docs.
+    """
+    for name, corpus in config.interpolate().get("corpora", {}).items():
+        # One function may return all corpora; then these are its arguments.
+        if not isinstance(corpus, dict) or corpus.get("@readers") != "spacy.Corpus.v1":
+            continue
+        for setting, harmless in (("max_length", 0), ("gold_preproc", False)):
+            if corpus.get(setting, harmless) != harmless:
+                raise ValueError(
+                    f"corpora.{name}.{setting} = {corpus[setting]} makes spaCy cut "
+                    "Docs into sentences, which drops their gold relations. Set it to "
+                    f"{str(harmless).lower()}: max_tokens bounds the memory."
+                )

@@ -9,6 +9,7 @@ from typing import (
 
 import numpy
 import srsly
+from thinc.api import Config
 
 NO_RELATION = "no_relation"
 SLOTS = ("{subject}", "{object}")
@@ -124,6 +125,29 @@ def read_predicates(path: str) -> list[dict[str, Any]]:
         return to_data(parse_predicates(data))
     except ValueError as e:
         raise ValueError(f"{file}: {e}") from None
+
+
+def refuse_lossy_labels(predicates: PredicateData) -> None:
+    """Refuse labels that are not the same after the config is saved and read, where
+    ":", "=", "." and others mean something in a key.
+
+    predicates (PredicateData): The predicates of a config.
+    RAISES (ValueError): If a label is such a key.
+    """
+    if not isinstance(predicates, Mapping):
+        return
+    for label, properties in predicates.items():
+        config = {"predicates": {label: properties}}
+        try:
+            kept = Config().from_str(Config(config).to_str()) == config
+        except ValueError:
+            kept = False
+        if not kept:
+            raise ValueError(
+                f"The label '{label}' can't be a key in a config file. Give the "
+                'predicates as a list, [{"label": ..., "description": ...}, ...], or '
+                "read them from a file with spacy-dualre.read_predicates.v1."
+            )
 
 
 def admission_table(

@@ -178,8 +178,8 @@ def _current(group: SpanGroup, i: int) -> Span | None:
         span = group[i]
     except IndexError:  # the Doc has fewer tokens now
         stored = srsly.msgpack_loads(group.to_bytes())["spans"][i]
-        id_, kb_id, label, _, _, *chars = struct.unpack(SPAN_FORMAT, stored)
-        return doc.char_span(*chars, label=label, kb_id=kb_id, span_id=id_)
+        id_, kb_id, label, _, _, start, end = struct.unpack(SPAN_FORMAT, stored)
+        return doc.char_span(start, end, label=label, kb_id=kb_id, span_id=id_)
     start_char, end_char = span.start_char, span.end_char
     last = doc[span.end - 1]
     if doc[span.start].idx == start_char and last.idx + len(last) == end_char:

@@ -66,6 +66,7 @@ class DualEncoderShim(PyTorchShim):
         n_labels (int): R + 1.
         """
         self.tokenizer = tokenizer
+        self.n_changes += 1
         self._torch_optimizer = None
         self._model = DualEncoder(
             instance_encoder,

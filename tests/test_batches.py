@@ -60,9 +60,7 @@ def test_padded_fills_up_to_the_longest_of_the_rows(case):
     rows, chosen = case
     ids, mask = make_inputs(rows).padded(chosen, PAD)
     longest = max((len(rows[i]) for i in chosen), default=0)
-    assert ids.tolist() == [
-        rows[i] + [PAD] * (longest - len(rows[i])) for i in chosen
-    ]
+    assert ids.tolist() == [rows[i] + [PAD] * (longest - len(rows[i])) for i in chosen]
     assert mask.tolist() == (ids != PAD).tolist()
 
 
@@ -71,7 +69,9 @@ def ranges(draw):
     pool = draw(arrays("int64", st.integers(1, 20), elements=st.integers(0, 99)))
     n, k = draw(st.integers(0, 6)), draw(st.integers(1, 4))
     bounds = draw(
-        arrays("int64", (2, n, k), elements=st.integers(0, len(pool)), fill=st.nothing())
+        arrays(
+            "int64", (2, n, k), elements=st.integers(0, len(pool)), fill=st.nothing()
+        )
     )
     return pool, bounds.min(axis=0), bounds.max(axis=0)
 

@@ -361,7 +361,7 @@ def test_touching_spans_have_separate_markers(bert_tokenizer):
 
 
 def test_only_the_sentences_of_the_pair_are_read(bert_tokenizer):
-    words = "a of in the at by to".split()
+    words = ["a", "of", "in", "the", "at", "by", "to"]
     doc = make_doc(words, [(2, 3, "PER"), (3, 4, "LOC")], sent_starts=(0, 2, 4, 6))
     (_, ids, _), _ = read_instances(make_builder(bert_tokenizer), doc)
     assert [
@@ -370,7 +370,7 @@ def test_only_the_sentences_of_the_pair_are_read(bert_tokenizer):
 
 
 def test_a_pair_across_sentences_reads_all_of_them(bert_tokenizer):
-    words = "a of in the at by to".split()
+    words = ["a", "of", "in", "the", "at", "by", "to"]
     doc = make_doc(words, [(0, 1, "PER"), (5, 6, "LOC")], sent_starts=(0, 2, 4, 6))
     (_, ids, _), _ = read_instances(make_builder(bert_tokenizer), doc)
     assert [
@@ -408,7 +408,7 @@ def test_docs_without_pairs_give_no_instances(tokenizer):
 
 def test_the_same_span_and_type_share_a_surface(bert_tokenizer):
     entities = [(0, 1, "PER"), (2, 3, "PER"), (4, 5, "LOC"), (5, 6, "PER")]
-    doc = make_doc("marie of marie of marie warsaw".split(), entities)
+    doc = make_doc(["marie", "of", "marie", "of", "marie", "warsaw"], entities)
     (found,) = all_pairs(doc)
     pairs = make_builder(bert_tokenizer).featurize([found])
     surfaces = dict(zip(map(tuple, found.pairs.tolist()), pairs.surfaces.tolist()))

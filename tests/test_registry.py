@@ -108,9 +108,9 @@ def test_config_round_trips():
 def test_defaults_are_written_out_in_the_config():
     nlp = spacy.blank("en")
     nlp.add_pipe(NAME)
-    config = spacy.util.load_model_from_config(
-        nlp.config, auto_fill=True
-    ).config["components"][NAME]
+    config = spacy.util.load_model_from_config(nlp.config, auto_fill=True).config[
+        "components"
+    ][NAME]
     assert config["model"]["@architectures"] == "spacy-dualre.DualEncoder.v1"
     assert config["threshold"] is None
 

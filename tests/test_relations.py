@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 
 from spacy_dualre import Relation, get_relations, install_extension, set_relations
 
-WORDS = "Ada Byron worked with Charles Babbage in London .".split()
+WORDS = ["Ada", "Byron", "worked", "with", "Charles", "Babbage", "in", "London", "."]
 
 
 def make_doc(vocab=None, words=WORDS):
@@ -292,7 +292,7 @@ def test_relations_are_found_again_after_other_tokens_were_merged():
 
 
 def test_relations_at_the_end_are_found_again_in_a_shorter_doc():
-    doc = Doc(Vocab(), words="one two three four five".split())
+    doc = Doc(Vocab(), words=["one", "two", "three", "four", "five"])
     doc._.relations = [(doc[3:4], doc[4:5], "a")]
     expected = as_data(doc)
     with doc.retokenize() as retokenizer:

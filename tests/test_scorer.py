@@ -59,9 +59,7 @@ def test_another_direction_label_or_span_is_wrong(predicted):
 
 
 def test_a_wrong_entity_type_is_wrong_but_for_the_boundary_score():
-    scores = score(
-        (make_doc("Ada born Oslo", Oslo="ORG"), make_doc("Ada born Oslo"))
-    )
+    scores = score((make_doc("Ada born Oslo", Oslo="ORG"), make_doc("Ada born Oslo")))
     assert prf(scores, "micro") == (0, 0, 0)
     assert prf(scores, "boundary") == (1, 1, 1)
 

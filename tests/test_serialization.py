@@ -130,7 +130,9 @@ def test_weights_can_be_left_out(half_trained, tmp_path):
     component.to_disk(tmp_path / "part", exclude=["model"])
     assert not (tmp_path / "part" / "model").exists()
     without = component.to_bytes(exclude=["model"])
-    assert len(without) < len(component.to_bytes()) - len(component.model.to_bytes()) / 2
+    assert (
+        len(without) < len(component.to_bytes()) - len(component.model.to_bytes()) / 2
+    )
 
 
 def test_weights_left_out_are_left_alone_when_loading(half_trained, tmp_path):
@@ -141,8 +143,9 @@ def test_weights_left_out_are_left_alone_when_loading(half_trained, tmp_path):
     copy.from_bytes(data, exclude=["model"])
     docs = with_entities(half_trained)
     assert copy.threshold == 0.9
-    assert copy.predict(docs)[3].probabilities.tolist() == (
-        probabilities_of(half_trained, docs)[3]
+    assert (
+        copy.predict(docs)[3].probabilities.tolist()
+        == (probabilities_of(half_trained, docs)[3])
     )
 
 

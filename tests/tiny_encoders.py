@@ -27,7 +27,24 @@ from transformers import (
 )
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-WORDS = "the a of in was born works for at and is to by marie curie warsaw".split()
+WORDS = [
+    "the",
+    "a",
+    "of",
+    "in",
+    "was",
+    "born",
+    "works",
+    "for",
+    "at",
+    "and",
+    "is",
+    "to",
+    "by",
+    "marie",
+    "curie",
+    "warsaw",
+]
 LETTERS = list(string.ascii_lowercase + string.digits + string.punctuation)
 MAX_LENGTH = 128
 # What the trained tokenizers see: enough for some merges, not enough for whole texts.
@@ -45,7 +62,9 @@ def make_bert(folder: Path, **config) -> str:
     folder (Path): Where to write it.
     RETURNS (str): The folder, as an encoder's name.
     """
-    vocab_file = _wordpiece_vocab(folder, "[PAD] [UNK] [CLS] [SEP] [MASK]".split())
+    vocab_file = _wordpiece_vocab(
+        folder, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    )
     tokenizer = BertTokenizerFast(vocab_file, model_max_length=MAX_LENGTH)
     settings = _settings(tokenizer, max_position_embeddings=MAX_LENGTH, **config)
     return _write(folder, tokenizer, BertModel, BertConfig(**settings))
@@ -53,7 +72,7 @@ def make_bert(folder: Path, **config) -> str:
 
 def make_mpnet(folder: Path, **config) -> str:
     """Write a tiny MPNet with a WordPiece tokenizer. Takes what `make_bert` takes."""
-    vocab_file = _wordpiece_vocab(folder, "<s> <pad> </s> [UNK] <mask>".split())
+    vocab_file = _wordpiece_vocab(folder, ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"])
     tokenizer = MPNetTokenizerFast(vocab_file, model_max_length=512)
     # MPNet counts positions from 2: the padding index, and what comes before it.
     settings = _settings(tokenizer, max_position_embeddings=MAX_LENGTH + 2, **config)
@@ -62,7 +81,7 @@ def make_mpnet(folder: Path, **config) -> str:
 
 def make_roberta(folder: Path, **config) -> str:
     """Write a tiny RoBERTa with a byte-level BPE. Takes what `make_bert` takes."""
-    special = "<s> <pad> </s> <unk> <mask>".split()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     trained = Tokenizer(BPE())
     trained.pre_tokenizer = ByteLevel(add_prefix_space=False)
     trained.decoder = decoders.ByteLevel()
@@ -81,17 +100,17 @@ def make_roberta(folder: Path, **config) -> str:
 
 def make_deberta_v2(folder: Path, **config) -> str:
     """Write a tiny DeBERTa-v2 with a Unigram. Takes what `make_bert` takes."""
-    special = "[PAD] [CLS] [SEP] [UNK] [MASK]".split()
-    trained = Tokenizer(Unigram())
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    words = [*(f"▁{word}" for word in WORDS), *(f"▁{letter}" for letter in LETTERS)]
+    # The special tokens are pieces too, as in what is converted from SentencePiece.
+    pieces = [*special, "▁", *words, *LETTERS, *string.ascii_uppercase]
+    vocab = [(piece, -10.0 / len(piece)) for piece in dict.fromkeys(pieces)]
+    trained = Tokenizer(Unigram(vocab, unk_id=3, byte_fallback=False))
     trained.normalizer = normalizers.Sequence(
         [normalizers.Strip(), normalizers.Replace(Regex(r"\s+"), " ")]
     )
     trained.pre_tokenizer = Metaspace(prepend_scheme="always")
     trained.decoder = decoders.Metaspace(prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=200, special_tokens=special, unk_token="[UNK]", show_progress=False
-    )
-    trained.train_from_iterator(TEXT, trainer)
     trained.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
     )

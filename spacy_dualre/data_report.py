@@ -1,0 +1,98 @@
+"""The report on the training data: what there is to learn from, and what is lost."""
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from spacy.training import Example
+
+from .candidates import Candidates
+from .gold import Gold, gold_relations
+from .instances import InstanceBuilder
+from .predicates import Predicate
+
+logger = logging.getLogger("spacy")
+
+
+def check_types(predicates: Sequence[Predicate], types: Sequence[str]) -> None:
+    """Warn of signatures that name entity types which the data does not have.
+
+    predicates (Sequence[Predicate]): The predicates.
+    types (Sequence[str]): The entity types of the training data.
+    """
+    for predicate in predicates:
+        unknown = {*predicate.subject_types, *predicate.object_types} - set(types)
+        if unknown:
+            warnings.warn(
+                f"The signature of '{predicate.label}' names entity types that the "
+                f"training data lacks: {', '.join(sorted(unknown))} (it has "
+                f"{', '.join(sorted(types)) or 'no entities'})."
+            )
+
+
+def report_data(
+    name: str,
+    data: Sequence[tuple[Example, Candidates, Gold]],
+    predicates: Sequence[Predicate],
+    builder: InstanceBuilder,
+    relations_key: str,
+) -> None:
+    """Log one line on the training data, as a warning if gold relations are lost, since
+    spaCy's command line shows no less; and warn of what can't be learned.
+
+    name (str): The component's name.
+    data (Sequence[Tuple[Example, Candidates, Gold]]): The training data.
+    predicates (Sequence[Predicate]): The predicates.
+    builder (InstanceBuilder): Counts the pairs that do not fit the encoder.
+    relations_key (str): Where the gold relations are.
+    """
+    lost: Counter = Counter()
+    dropped: Counter = Counter()
+    violations: Counter = Counter()
+    builder.clipped.clear()
+    for example, found, gold in data:
+        builder.featurize([found])
+        lost.update(gold.lost)
+        dropped.update(found.dropped)
+        if gold.lost.get("signature"):
+            violations.update(_violations(example, predicates, relations_key))
+    n_pairs = sum(len(found.pairs) for _, found, _ in data)
+    n_positive = sum(int((gold.labels > 0).sum()) for _, _, gold in data)
+    total = sum(gold.total for _, _, gold in data)
+    further = sum(gold.further for _, _, gold in data)
+    recall = (total - sum(lost.values())) / total if total else 1.0
+    logger.log(
+        logging.WARNING if lost or further else logging.INFO,
+        "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of %d "
+        "gold relations (lost by reason: %s; further labels of a pair: %d); pairs "
+        "dropped: %s; pairs clipped to the encoder's length: %s",
+        *(name, len(data), n_pairs, n_positive, 100 * recall, total),
+        *(_counts(lost), further, _counts(dropped), _counts(builder.clipped)),
+    )
+    builder.clipped.clear()
+    if violations:
+        warnings.warn(
+            "Gold relations that violate the signature of their predicate can't be "
+            f"learned or found: {_counts(violations)}."
+        )
+    if total and not n_positive:
+        warnings.warn(
+            f"None of the {total} gold relations is between candidates, so '{name}' "
+            f"has nothing to learn. Lost by reason: {_counts(lost)}."
+        )
+
+
+def _violations(
+    example: Example, predicates: Sequence[Predicate], relations_key: str
+) -> Iterator[str]:
+    by_label = {predicate.label: predicate for predicate in predicates}
+    for subject, object_, label, _ in gold_relations(example, relations_key):
+        if label in by_label and not by_label[label].admits(
+            subject.label_, object_.label_
+        ):
+            yield f"{label} ({subject.label_} -> {object_.label_})"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {k}" for k, n in sorted(counts.items()) if n) or "none"

@@ -1,0 +1,654 @@
+"""The component on Docs: arguments, prediction, streams, scoring."""
+
+import logging
+import pickle
+
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from tiny_corpus import (
+    PREDICATES,
+    TEXTS,
+    gold_triples,
+    make_doc,
+    make_docs,
+    make_examples,
+    make_pipeline,
+    relations_of,
+    train,
+    triples_of,
+    with_entities,
+)
+
+from spacy_dualre import Relation
+
+NAME = "dual_relation_extractor"
+
+
+def add(**config):
+    return spacy.blank("en").add_pipe(NAME, config=config)
+
+
+def architecture(**arguments):
+    return {"@architectures": "spacy-dualre.DualEncoder.v1", **arguments}
+
+
+def candidates(**arguments):
+    return {"@misc": "spacy-dualre.candidate_pairs.v1", **arguments}
+
+
+def with_settings(bert, **model):
+    """An untrained, initialized pipeline."""
+    nlp = make_pipeline(bert, model)
+    nlp.initialize(lambda: make_examples(nlp))
+    return nlp
+
+
+# --- arguments
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("threshold", 1.5),
+        ("threshold", -0.1),
+        ("threshold", "high"),
+        ("train_descriptions", "some"),
+        ("n_descriptions", -1),
+        ("n_descriptions", 1.5),
+        ("negative_ratio", -1.0),
+        ("relations_key", ""),
+        ("use_gold_ents", "perhaps"),
+        ("predicates", ["born_in"]),
+        ("candidates", None),
+        ("scorer", "rel"),
+        ("model", None),
+        ("spans_key", 3),
+        ("unheard_of", 1),
+    ],
+)
+def test_wrong_argument_is_named(argument, value):
+    with pytest.raises(ValueError, match=argument):
+        add(**{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("alpha", 1.5),
+        ("prune", 1.0),
+        ("temperature", 0.0),
+        ("max_length", 3),
+        ("predict_with", "both"),
+        ("fill_spans", "sometimes"),
+    ],
+)
+def test_wrong_argument_of_the_architecture_is_named(argument, value):
+    with pytest.raises(ValueError, match=argument):
+        add(model=architecture(**{argument: value}))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("dropout", 2.0),
+        ("dropout", -0.1),
+        ("context_length", -5),
+        ("temperature_lr", -1.0),
+        ("max_tokens", 0),
+        ("cache_size", -1),
+    ],
+)
+def test_argument_of_the_architecture_out_of_range_is_named(argument, value):
+    with pytest.raises(ValueError, match=argument):
+        add(model=architecture(**{argument: value}))
+
+
+@pytest.mark.parametrize("argument", ["max_sentences", "max_tokens", "max_pairs"])
+def test_wrong_argument_of_the_candidates_is_named(argument):
+    with pytest.raises(ValueError, match=argument):
+        add(candidates=candidates(**{argument: -1}))
+
+
+def test_relations_may_not_overwrite_the_entities():
+    with pytest.raises(ValueError, match="relations_key.*spans_key"):
+        add(spans_key="things", relations_key="things")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"prune": 0.1},
+        {"predict_with": "mean"},
+    ],
+)
+def test_prediction_may_not_lean_on_an_untrained_head(setting):
+    with pytest.raises(ValueError, match="alpha"):
+        add(model=architecture(alpha=0.0, **setting))
+
+
+def test_hard_descriptions_may_not_lean_on_an_untrained_head():
+    with pytest.raises(ValueError, match="alpha"):
+        add(model=architecture(alpha=0.0), train_descriptions="hard")
+
+
+@pytest.mark.parametrize(
+    "description", ["{subject} only", "{object} only", "{subject} {object} {object}"]
+)
+def test_description_without_its_slots_is_refused_with_its_label(description):
+    with pytest.raises(ValueError, match="'born_in'.*exactly once"):
+        add(predicates={"born_in": description})
+
+
+@pytest.mark.parametrize(
+    "predicates",
+    [
+        {"CPR:3": "{subject} activates {object}"},
+        {"part.of": {"description": "{subject} is part of {object}"}},
+    ],
+)
+def test_label_that_a_config_file_would_change_is_refused(predicates):
+    with pytest.raises(ValueError, match=next(iter(predicates))):
+        add(predicates=predicates)
+
+
+@pytest.mark.parametrize("label", ["CPR:3", "part.of", "a = b", "# 1", "[x]"])
+def test_any_label_goes_through_a_config_file_in_a_list(label, tmp_path):
+    nlp = spacy.blank("en")
+    predicates = [{"label": label, "description": "{subject} with {object}"}]
+    nlp.add_pipe(NAME, config={"predicates": predicates})
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe(NAME).labels == (label,)
+
+
+# --- labels
+
+
+def test_labels_keep_the_order_of_the_predicates():
+    assert add(predicates=PREDICATES).labels == tuple(PREDICATES)
+
+
+def test_label_data_makes_the_same_predicates():
+    component = add(predicates=PREDICATES)
+    other = add()
+    other.cfg["predicates"] = component.label_data
+    copy = add().from_bytes(component.to_bytes())
+    assert copy.predicates == component.predicates
+    assert copy.label_data == component.label_data
+
+
+def test_added_label_gets_a_description():
+    component = add()
+    assert component.add_label("USED-FOR") == 1
+    assert component.predicates[1].description == "{subject} used for {object}"
+
+
+def test_label_is_added_once():
+    component = add(predicates=PREDICATES)
+    assert component.add_label("knows") == 0
+    assert component.labels == tuple(PREDICATES)
+
+
+def test_added_label_keeps_the_others():
+    component = add(predicates=PREDICATES)
+    component.add_label("owns")
+    assert component.labels == (*PREDICATES, "owns")
+    assert component.predicates[1].subject_types == ("PER",)
+
+
+def test_label_must_be_text():
+    with pytest.raises(ValueError, match="E187"):
+        add().add_label(3)
+
+
+def test_label_cannot_be_added_to_a_trained_model(trained):
+    component = trained.get_pipe(NAME)
+    with pytest.raises(ValueError, match="owns"):
+        component.add_label("owns")
+    assert "owns" not in component.labels
+
+
+def test_known_label_may_be_added_to_a_trained_model(trained):
+    assert trained.get_pipe(NAME).add_label("knows") == 0
+
+
+# --- prediction
+
+
+def test_learns_a_tiny_corpus_by_heart(trained):
+    assert [triples_of(trained(doc)) for doc in with_entities(trained)] == (
+        gold_triples()
+    )
+
+
+def test_scores_are_probabilities(trained):
+    scores = [
+        r.score for doc in trained.pipe(with_entities(trained)) for r in doc._.relations
+    ]
+    assert scores
+    assert all(0.5 < score <= 1 for score in scores)
+
+
+def test_pipe_gives_what_calls_give(trained):
+    called = [relations_of(trained(doc)) for doc in with_entities(trained)]
+    piped = [relations_of(doc) for doc in trained.pipe(with_entities(trained))]
+    assert piped == called
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_batch_size_does_not_matter(trained, batch_size):
+    docs = trained.pipe(with_entities(trained), batch_size=batch_size)
+    expected = trained.pipe(with_entities(trained))
+    assert [relations_of(d) for d in docs] == [relations_of(d) for d in expected]
+
+
+def test_pipe_yields_the_docs_it_was_given_in_order(trained):
+    docs = with_entities(trained)
+    given = iter(docs)
+    got = list(trained.pipe(given, batch_size=2))
+    assert all(a is b for a, b in zip(got, docs))
+    assert len(got) == len(docs)
+
+
+def test_pipe_takes_an_empty_stream(trained):
+    assert list(trained.pipe(iter(()))) == []
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["Nothing", "here"]], ids=["empty", "no entities"]
+)
+def test_doc_without_entities_gets_no_relations(trained, words):
+    doc = Doc(trained.vocab, words=words)
+    doc.ents = []
+    assert trained(doc)._.relations == ()
+
+
+def test_doc_without_entities_does_not_change_its_neighbours(trained):
+    docs = with_entities(trained)
+    empty = Doc(trained.vocab)
+    mixed = list(trained.pipe([empty, docs[0], empty, docs[1], empty]))
+    assert [triples_of(doc) for doc in mixed if len(doc)] == gold_triples()[:2]
+
+
+def test_prediction_leaves_the_docs_alone(trained):
+    docs = with_entities(trained)
+    before = [doc.to_bytes() for doc in docs]
+    trained.get_pipe(NAME).predict(docs)
+    assert [doc.to_bytes() for doc in docs] == before
+
+
+def test_prediction_takes_any_iterable(trained):
+    scored = trained.get_pipe(NAME).predict(iter(with_entities(trained)))
+    assert len(scored) == len(TEXTS)
+
+
+def test_probabilities_of_a_pair_sum_to_one(trained):
+    scored = trained.get_pipe(NAME).predict(with_entities(trained))
+    sums = [row.sum() for item in scored for row in item.probabilities]
+    assert sums == pytest.approx([1.0] * len(sums))
+
+
+def test_disallowed_predicates_have_no_probability(trained):
+    (scored,) = trained.get_pipe(NAME).predict(with_entities(trained)[:1])
+    assert not scored.probabilities[~scored.candidates.allowed].any()
+    assert not scored.candidates.allowed.all()
+
+
+def test_running_again_changes_nothing(trained):
+    doc = trained(with_entities(trained)[0])
+    first = relations_of(doc)
+    assert relations_of(trained(doc)) == first
+
+
+def test_running_again_replaces_relations_that_no_longer_hold(trained):
+    doc = trained(with_entities(trained)[0])
+    assert doc._.relations
+    doc.ents = []
+    assert trained(doc)._.relations == ()
+
+
+def test_rules_before_the_component_are_replaced(trained):
+    doc = with_entities(trained)[1]
+    doc._.relations = [Relation(doc.ents[0], doc.ents[1], "by_rule", 1.0)]
+    assert triples_of(trained(doc)) == gold_triples()[1]
+
+
+def test_symmetric_relation_is_found_once_in_text_order(trained):
+    (relation,) = trained(with_entities(trained)[2])._.relations
+    assert relation.label == "knows"
+    assert relation.subject.start < relation.object.start
+
+
+def test_relations_of_several_components_live_side_by_side(bert):
+    nlp = make_pipeline(bert)
+    config = {**nlp.get_pipe_config(NAME), "relations_key": "other_relations"}
+    nlp.add_pipe(config.pop("factory"), name="second", config=config)
+    losses = {}
+    examples = make_examples(nlp)
+    for example in examples:
+        example.reference.spans["other_relations"] = example.reference.spans[
+            "relations"
+        ]
+    optimizer = nlp.initialize(lambda: examples)
+    nlp.update(examples, sgd=optimizer, losses=losses)
+    assert set(losses) == {NAME, "second"}
+    doc = nlp(with_entities(nlp)[0])
+    assert {"relations", "other_relations"} <= set(doc.spans)
+
+
+def test_model_without_weights_says_so():
+    nlp = spacy.blank("en")
+    nlp.add_pipe(NAME, config={"predicates": PREDICATES})
+    with pytest.raises(ValueError, match="no weights yet"):
+        nlp(with_entities(nlp)[0])
+
+
+def test_entities_that_nothing_has_set_are_asked_for_once(trained):
+    component = pickle.loads(pickle.dumps(trained)).get_pipe(NAME)
+    component._learning = False
+    doc = Doc(trained.vocab, words=["Anna", "sleeps"])
+    with pytest.warns(UserWarning, match=r"nothing has set doc\.ents"):
+        component(doc)
+    assert component(doc)._.relations == ()
+
+
+def test_error_handler_gets_the_batch_and_the_stream_goes_on(trained):
+    nlp = pickle.loads(pickle.dumps(trained))
+    failed = []
+    nlp.set_error_handler(lambda name, proc, docs, e: failed.append((name, docs)))
+    docs = with_entities(nlp)
+    docs[1].spans["relations"] = []
+    good = nlp.get_pipe(NAME).find_pairs
+
+    def break_on_second(doc, entities, admitted):
+        if doc is docs[1]:
+            raise RuntimeError("broken")
+        return good(doc, entities, admitted)
+
+    nlp.get_pipe(NAME).find_pairs = break_on_second
+    got = list(nlp.pipe(docs, batch_size=1))
+    assert failed == [(NAME, [docs[1]])]
+    assert [triples_of(doc) for doc in got] == gold_triples()[:1] + gold_triples()[2:]
+
+
+def test_errors_are_raised_by_default(trained):
+    nlp = pickle.loads(pickle.dumps(trained))
+    nlp.get_pipe(NAME).find_pairs = None
+    with pytest.raises(TypeError):
+        list(nlp.pipe(with_entities(nlp)))
+
+
+# --- threshold
+
+
+def test_threshold_is_read_at_prediction(trained):
+    nlp = pickle.loads(pickle.dumps(trained))
+    doc = with_entities(nlp)[0]
+    component = nlp.get_pipe(NAME)
+    (scored,) = component.predict([doc])
+    highest = float(scored.probabilities[:, 1:].max())
+    component.cfg["threshold"] = highest
+    assert len(nlp(doc)._.relations) == 1
+    component.cfg = {**component.cfg, "threshold": min(highest + 1e-6, 1.0)}
+    assert nlp(doc)._.relations == ()
+
+
+def test_threshold_of_zero_gives_every_pair_its_best_predicate(bert):
+    nlp = with_settings(bert)
+    doc = with_entities(nlp)[3]
+    component = nlp.get_pipe(NAME)
+    component.cfg["threshold"] = 0.0
+    (scored,) = component.predict([doc])
+    assert len(nlp(doc)._.relations) == len(scored.candidates.pairs)
+
+
+def test_threshold_beats_no_relation(bert):
+    nlp = with_settings(bert)
+    component = nlp.get_pipe(NAME)
+    (doc,) = with_entities(nlp)[:1]
+    (scored,) = component.predict([doc])
+    scored.probabilities[:] = [[0.6, 0.1, 0.3, 0.0]] * len(scored.probabilities)
+    component.set_annotations([doc], [scored])
+    assert doc._.relations == ()
+    component.cfg["threshold"] = 0.3
+    component.set_annotations([doc], [scored])
+    assert {r.label for r in doc._.relations} == {"works_in"}
+    component.cfg["threshold"] = 0.4
+    component.set_annotations([doc], [scored])
+    assert doc._.relations == ()
+
+
+# --- nested spans
+
+
+def test_reads_entities_from_a_span_group(bert):
+    nlp = make_pipeline(bert, spans_key="things")
+    gold = make_doc(nlp.vocab, "Anna Rome Blum works in Oslo .", [], [])
+    outer, inner, place = (
+        Span(gold, 0, 3, "PER"),
+        Span(gold, 1, 2, "LOC"),
+        Span(gold, 5, 6, "LOC"),
+    )
+    gold.spans["things"] = [outer, inner, place]
+    gold._.relations = [(outer, place, "works_in"), (outer, inner, "born_in")]
+    examples = [Example(Doc(nlp.vocab, words=[t.text for t in gold]), gold)]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    doc = Doc(nlp.vocab, words=[t.text for t in gold])
+    doc.spans["things"] = [
+        Span(doc, s.start, s.end, s.label_) for s in (place, inner, outer)
+    ]
+    assert triples_of(nlp(doc)) == triples_of(gold)
+
+
+# --- scoring
+
+
+def test_scores_bare_docs_with_the_gold_entities(trained):
+    scores = trained.evaluate(make_examples(trained))
+    assert scores["rel_micro_f"] == 1.0
+    assert scores["rel_macro_f"] == 1.0
+    assert scores["rel_candidate_recall"] == 1.0
+
+
+def test_scores_by_type(trained):
+    scores = trained.evaluate(make_examples(trained))
+    assert set(scores["rel_per_type"]) == set(PREDICATES)
+
+
+def test_without_gold_entities_nothing_is_found(trained):
+    nlp = pickle.loads(pickle.dumps(trained))
+    nlp.get_pipe(NAME).use_gold_ents = False
+    with pytest.warns(UserWarning, match="no entities"):
+        nlp.get_pipe(NAME)._learning = False
+        scores = nlp.evaluate(make_examples(nlp))
+    assert scores["rel_micro_r"] == 0.0
+    assert scores["rel_candidate_recall"] == 0.0
+
+
+def test_entities_of_another_component_are_kept_when_scoring(trained):
+    nlp = pickle.loads(pickle.dumps(trained))
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns(
+        [{"label": "PER", "pattern": "Anna"}, {"label": "LOC", "pattern": "Rome"}]
+    )
+    scores = nlp.evaluate(make_examples(nlp)[:2])
+    assert scores["rel_micro_r"] == 0.5
+    assert scores["rel_candidate_recall"] == 0.5
+
+
+def test_gold_relation_that_is_no_candidate_is_a_miss(trained):
+    words = "Anna was born . In Rome"
+    doc = Doc(trained.vocab, words=words.split(), sent_starts=[1, 0, 0, 0, 1, 0])
+    doc.ents = [Span(doc, 0, 1, "PER"), Span(doc, 5, 6, "LOC")]
+    doc._.relations = [(*doc.ents, "born_in")]
+    far = Example(Doc(trained.vocab, words=words.split()), doc)
+    scores = trained.evaluate([*make_examples(trained)[:1], far])
+    assert scores["rel_micro_p"] == 1.0
+    assert scores["rel_micro_r"] == 0.5
+    assert scores["rel_candidate_recall"] == 0.5
+
+
+def test_scoring_leaves_the_examples_alone(trained):
+    examples = make_examples(trained)
+    trained.evaluate(examples)
+    assert not any(example.predicted.ents for example in examples)
+
+
+def test_data_without_relations_has_no_score(trained):
+    scores = trained.evaluate(make_examples(trained)[-2:])
+    assert scores["rel_micro_f"] is None
+    assert scores["rel_candidate_recall"] is None
+
+
+def test_component_without_scorer_gives_no_scores(bert):
+    nlp = make_pipeline(bert, scorer=None)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    assert not any(key.startswith("rel_") for key in nlp.evaluate(examples))
+
+
+# --- initialize
+
+
+def test_label_missing_from_the_predicates_is_listed(bert):
+    nlp = make_pipeline(bert, predicates={"knows": "{subject} knows {object}"})
+    with pytest.raises(ValueError, match="2 born_in, 2 works_in"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_labels_of_the_data_make_descriptions(bert):
+    nlp = make_pipeline(bert, predicates=None)
+    nlp.initialize(lambda: make_examples(nlp))
+    descriptions = {p.label: p.description for p in nlp.get_pipe(NAME).predicates[1:]}
+    assert descriptions == {
+        "born_in": "{subject} born in {object}",
+        "knows": "{subject} knows {object}",
+        "works_in": "{subject} works in {object}",
+    }
+
+
+def test_labels_given_to_initialize_replace_those_of_the_config(bert):
+    nlp = make_pipeline(bert, predicates={"old": "{subject} old {object}"})
+    labels = add(predicates=PREDICATES).label_data
+    nlp.config["initialize"]["components"][NAME] = {"labels": labels}
+    nlp.initialize(lambda: make_examples(nlp))
+    assert nlp.get_pipe(NAME).labels == tuple(PREDICATES)
+
+
+def test_labels_of_the_wrong_type_are_refused(bert):
+    nlp = make_pipeline(bert)
+    nlp.config["initialize"]["components"][NAME] = {"labels": "knows"}
+    with pytest.raises(ValueError, match="labels"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_without_any_label_initialize_says_so(bert):
+    nlp = make_pipeline(bert, predicates=None)
+    with pytest.raises(ValueError, match="E143"):
+        nlp.initialize(lambda: make_examples(nlp)[-2:])
+
+
+def test_signature_with_a_type_that_the_data_lacks_is_warned_of(bert):
+    entry = {"description": "{subject} owns {object}", "object_types": ["CAR"]}
+    nlp = make_pipeline(bert, predicates={**PREDICATES, "owns": entry})
+    with pytest.warns(UserWarning, match="'owns'.*CAR"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_gold_relation_against_its_signature_is_warned_of_with_a_count(bert):
+    entry = {"description": "{subject} was born in {object}", "object_types": ["PER"]}
+    nlp = make_pipeline(bert, predicates={**PREDICATES, "born_in": entry})
+    with pytest.warns(UserWarning, match=r"signature.*2 born_in \(PER -> LOC\)"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_initialize_logs_what_there_is_to_learn_from(bert, caplog):
+    nlp = make_pipeline(bert, candidates=candidates(max_tokens=4))
+    with caplog.at_level(logging.INFO, logger="spacy"):
+        nlp.initialize(lambda: make_examples(nlp))
+    (line,) = [r.getMessage() for r in caplog.records if NAME in r.getMessage()]
+    assert "6 docs" in line
+    assert "16 candidate pairs, 5 positive" in line
+    assert "candidate recall 100.0% of 5" in line
+    assert "pairs dropped: 6 tokens" in line
+
+
+def test_lost_relations_are_logged_as_a_warning_with_the_reason(bert, caplog):
+    nlp = make_pipeline(bert, candidates=candidates(max_tokens=2))
+    with caplog.at_level(logging.WARNING, logger="spacy"):
+        nlp.initialize(lambda: make_examples(nlp))
+    (line,) = [r.getMessage() for r in caplog.records if NAME in r.getMessage()]
+    assert "candidate recall 80.0% of 5" in line
+    assert "1 distance" in line
+
+
+def test_entities_yet_to_be_predicted_are_not_called_lost(bert, caplog, recwarn):
+    nlp = make_pipeline(bert, use_gold_ents=False)
+    with caplog.at_level(logging.INFO, logger="spacy"):
+        nlp.initialize(lambda: make_examples(nlp))
+    (record,) = [r for r in caplog.records if NAME in r.getMessage()]
+    assert record.levelno == logging.INFO
+    assert "depends on the entities" in record.getMessage()
+    assert not [w for w in recwarn if "nothing to learn" in str(w.message)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("max_length", 50), ("gold_preproc", True)]
+)
+def test_corpus_that_would_drop_gold_relations_is_refused(bert, setting, value):
+    nlp = make_pipeline(bert)
+    nlp.config["corpora"]["train"][setting] = value
+    with pytest.raises(ValueError, match=rf"corpora\.train\.{setting}"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_corpora_from_one_function_are_accepted(bert):
+    nlp = make_pipeline(bert)
+    nlp.config["corpora"] = {"@readers": "some_reader.v1", "path": None}
+    nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_initialize_without_examples_works_with_labels_in_the_config(bert):
+    nlp = make_pipeline(bert, predicates={"knows": "{subject} knows {object}"})
+    nlp.initialize()
+    assert nlp(with_entities(nlp)[0])._.relations is not None
+
+
+def test_initialize_needs_examples_and_not_docs(bert):
+    nlp = make_pipeline(bert)
+    with pytest.raises(TypeError, match="E978|Example"):
+        nlp.get_pipe(NAME).initialize(lambda: make_docs(nlp.vocab), nlp=nlp)
+
+
+def test_initialize_again_starts_anew(bert):
+    nlp = make_pipeline(bert)
+    train(nlp, steps=5)
+    losses = train(nlp, steps=5)
+    assert losses == pytest.approx(train(make_pipeline(bert), steps=5), rel=1e-4)
+
+
+def test_encoder_that_does_not_exist_is_named():
+    nlp = make_pipeline("no/such/encoder")
+    with pytest.raises(ValueError, match="no/such/encoder"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_description_that_fills_the_encoder_is_refused(bert):
+    long = "{subject} " + "very " * 200 + "{object}"
+    nlp = make_pipeline(bert, predicates={**PREDICATES, "knows": long})
+    with pytest.raises(ValueError, match="description"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_document_longer_than_the_encoder_is_read(bert):
+    nlp = make_pipeline(bert, candidates=candidates(max_sentences=None))
+    words = ["Anna", *["so"] * 400, "Rome"]
+    doc = Doc(nlp.vocab, words=words)
+    doc.ents = [Span(doc, 0, 1, "PER"), Span(doc, 401, 402, "LOC")]
+    nlp.initialize(lambda: make_examples(nlp))
+    with pytest.warns(UserWarning, match="do not fit in the encoder"):
+        nlp(doc)
