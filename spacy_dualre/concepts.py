@@ -60,8 +60,10 @@ def join_mentions(
             both = _join(probabilities, found.allowed, rows + reverse, join)
             values = numpy.where(symmetric, both if first else 0, values)
         best = int(values[1:].argmax()) + 1
-        row = max(rows, key=lambda row: probabilities[row, best])
-        for i, concept in zip(found.pairs[row], (subject, object_)):
+        mentions = rows + reverse if symmetric[best] else rows
+        row = mentions[int(probabilities[mentions, best].argmax())]
+        pair = (subject, object_) if row in rows else (object_, subject)
+        for i, concept in zip(found.pairs[row], pair):
             entities.append(_with_id(found.entities[i], concept))
         joined.append(values)
         allowed.append(values > 0)

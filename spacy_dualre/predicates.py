@@ -104,15 +104,18 @@ def to_data(predicates: Iterable[Predicate]) -> list[dict[str, Any]]:
     ]
 
 
-def read_predicates(path: str) -> list[dict[str, Any]]:
+def read_predicates(path: str | None) -> list[dict[str, Any]]:
     """Read predicates from a file, to be used as a component's labels in
     `[initialize.components.dual_relation_extractor.labels]`.
 
-    path (str): A JSON or YAML file (by its ending) of what `parse_predicates` takes.
+    path (Optional[str]): A JSON or YAML file (by its ending) of what `parse_predicates`
+        takes. None: no predicates, so that they are made from the training data.
     RETURNS (List[Dict[str, Any]]): The predicates as `to_data` returns them.
     RAISES (ValueError): If the file is not there, is not JSON or YAML, or describes
         predicates wrongly.
     """
+    if path is None:
+        return []
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"Can't find the predicates file {file.absolute()}.")

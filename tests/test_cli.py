@@ -1,0 +1,104 @@
+"""The package's own commands."""
+
+import subprocess
+import sys
+
+import pytest
+import spacy
+import srsly
+from spacy.util import load_config
+from tiny_corpus import TEXTS, make_docs, write_corpus
+from typer.testing import CliRunner
+
+from spacy_dualre.cli import app
+
+BASE = "configs/base.cfg"
+
+
+@pytest.fixture
+def run():
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["sample", "scierc"])
+def test_config_makes_a_complete_config(run, request, tmp_path, name):
+    root = request.config.rootpath
+    changes, output = root / "configs" / f"{name}.cfg", tmp_path / "deep" / "a.cfg"
+    result = run("config", root / BASE, changes, output, "--system.seed", "7")
+    assert result.exit_code == 0, result.output
+    config = load_config(output)
+    own = load_config(changes)
+    assert config["system"]["seed"] == 7
+    assert config["training"]["max_steps"] == own["training"]["max_steps"]
+    assert config["training"]["max_steps"] % config["training"]["eval_frequency"] == 0
+    assert config["training"]["optimizer"]["use_averages"] is False
+
+
+def test_config_says_what_is_wrong_with_a_config(run, request, tmp_path):
+    changes = tmp_path / "wrong.cfg"
+    changes.write_text("[components]\n[components.dual_relation_extractor]\nnone = 1\n")
+    output = tmp_path / "out.cfg"
+    result = run("config", request.config.rootpath / BASE, changes, output)
+    assert result.exit_code == 1
+    assert "none" in result.output
+    assert not output.exists()
+
+
+def test_evaluate_prints_and_saves_the_scores_of_every_predicate(
+    run, trained_path, tmp_path
+):
+    gold = write_corpus(tmp_path / "gold.spacy", make_docs(spacy.blank("en").vocab))
+    output = tmp_path / "deep" / "scores.json"
+    result = run("evaluate", trained_path, gold, "--output", output)
+    assert result.exit_code == 0, result.output
+    scores = srsly.read_json(output)
+    assert scores["rel_micro_f"] == 1.0
+    assert scores["rel_candidate_f"] == 1.0
+    for label in scores["rel_per_type"]:
+        assert label in result.output
+
+
+def test_evaluate_can_change_settings_for_the_run(run, trained_path, tmp_path):
+    gold = write_corpus(tmp_path / "gold.spacy", make_docs(spacy.blank("en").vocab))
+    output = tmp_path / "scores.json"
+    setting = "--components.dual_relation_extractor.candidates.max_tokens"
+    run("evaluate", trained_path, gold, "--output", output, setting, "0")
+    assert srsly.read_json(output)["rel_candidate_recall"] < 1.0
+
+
+def test_draw_adds_the_component_to_a_pipeline_that_finds_entities(
+    run, trained_path, tmp_path
+):
+    ner = spacy.blank("en")
+    ner.add_pipe("sentencizer")
+    ruler = ner.add_pipe("entity_ruler")
+    names = {"Anna": "PER", "Berta": "PER", "Rome": "LOC", "Oslo": "LOC"}
+    ruler.add_patterns([{"label": v, "pattern": k} for k, v in names.items()])
+    ner.to_disk(tmp_path / "ner")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS[:2]), encoding="utf8")
+    page = tmp_path / "deep" / "page.html"
+    result = run("draw", trained_path, texts, page, "--ner", tmp_path / "ner")
+    assert result.exit_code == 0, result.output
+    assert "(Anna, born_in, Rome)" in result.output
+    assert "born_in" in page.read_text("utf8")
+
+
+def test_draw_names_the_component_that_is_missing(run, tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    texts = tmp_path / "texts.txt"
+    texts.write_text("Anna sleeps.", encoding="utf8")
+    result = run("draw", tmp_path / "blank", texts, tmp_path / "page.html")
+    assert result.exit_code == 1
+    assert "dual_relation_extractor" in result.output
+
+
+@pytest.mark.slow
+def test_commands_are_part_of_spacys_command_line():
+    command = [sys.executable, "-m", "spacy", "dualre", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    for name in ("convert", "config", "evaluate", "draw"):
+        assert name in result.stdout
