@@ -1,7 +1,16 @@
+import os
+
 import pytest
+import torch
 from hypothesis import settings
 from tiny_corpus import make_pipeline, train
 from tiny_encoders import MAKERS, make_bert
+
+# One thread for each of pytest-xdist's workers and for the commands they run; and no
+# test needs a model hub.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 # A slow machine is no failure.
 settings.register_profile("tests", deadline=None)

@@ -23,7 +23,10 @@ def run():
     return run
 
 
-@pytest.mark.parametrize("name", ["sample", "scierc"])
+CORPORA = ["sample", "scierc", "chemprot", "biored", "semeval2010"]
+
+
+@pytest.mark.parametrize("name", CORPORA)
 def test_config_makes_a_complete_config(run, request, tmp_path, name):
     root = request.config.rootpath
     changes, output = root / "configs" / f"{name}.cfg", tmp_path / "deep" / "a.cfg"

@@ -26,7 +26,8 @@ def test_commands_have_help_and_know_what_they_need(name):
     for path in command["deps"]:
         at_default = path.replace("${vars.data}", PROJECT["vars"]["data"])
         known = path in made or at_default in fetched or (ROOT / path).exists()
-        assert known, path
+        # The files of some benchmarks are for the user to bring.
+        assert known or path.startswith("${vars.data}"), path
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "assets").glob("*/predicates.yml")))
