@@ -9,7 +9,7 @@ from spacy.util import filter_spans
 
 from .relations import DEFAULT_KEY, get_relations
 
-OPTIONS = {"compact": True, "distance": 100, "offset_x": 40, "word_spacing": 30}
+OPTIONS = {"compact": True, "distance": 100, "offset_x": 70, "word_spacing": 30}
 
 
 def parse_relations(doc: Doc, relations_key: str = DEFAULT_KEY) -> list[dict[str, Any]]:

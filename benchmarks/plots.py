@@ -1,0 +1,114 @@
+"""Plots what benchmarks/speed.py measured. See docs/speed.md.
+
+python benchmarks/plots.py FILE [FILE ...] docs/speed
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import matplotlib
+import typer
+from wasabi import msg
+
+matplotlib.use("svg")
+from matplotlib import pyplot  # noqa: E402
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "speed",  # the same file for the same numbers
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+BLUE, GRAY = "#1b6ca8", "#999999"
+
+
+def plot_sweep(rows: list[dict[str, Any]], sweep: str, path: Path) -> None:
+    """Plot seconds against the swept number, and a straight line for comparison.
+
+    rows (List[Dict[str, Any]]): Rows of this sweep.
+    sweep (str): Its name.
+    path (Path): Where the plot is written.
+    """
+    x = [row["value"] for row in rows]
+    y = [row["seconds"] for row in rows]
+    figure, axes = pyplot.subplots(figsize=(4.5, 3.2), layout="constrained")
+    linear = [y[-1] * value / x[-1] for value in x]
+    axes.plot(x, linear, "--", color=GRAY, label="proportional")
+    axes.plot(x, y, "o-", color=BLUE, label="exact mode")
+    axes.set(xscale="log", yscale="log", xlabel=sweep, ylabel="seconds")
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
+    """Plot F1 against speed, every mode on it.
+
+    rows (List[Dict[str, Any]]): Rows with F1.
+    path (Path): Where the plot is written.
+    """
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for row in rows:
+        x, y = row["pairs_per_s"], 100 * row["f1"]
+        axes.plot(x, y, "o", color=GRAY if row["mode"] == "naive" else BLUE)
+        axes.annotate(row["mode"], (x, y), xytext=(5, 4), textcoords="offset points")
+    axes.set(xscale="log", xlabel="pairs per second", ylabel="F1")
+    axes.margins(x=0.25, y=0.15)
+    _save(figure, path)
+
+
+def plot_modes(rows: list[dict[str, Any]], path: Path) -> None:
+    """Plot the ratio of each mode to the published procedure.
+
+    rows (List[Dict[str, Any]]): Rows with a ratio.
+    path (Path): Where the plot is written.
+    """
+    rows = rows[::-1]
+    figure, axes = pyplot.subplots(figsize=(6, 3.2), layout="constrained")
+    bars = axes.barh(
+        [row["mode"] for row in rows],
+        [row["ratio_to_naive"] for row in rows],
+        color=[GRAY if row["mode"] == "naive" else BLUE for row in rows],
+    )
+    axes.bar_label(bars, [f"{row['pairs_per_s']:,.0f} pairs/s" for row in rows])
+    axes.set(xlabel="times the published procedure")
+    axes.margins(x=0.2)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+    msg.good(f"Wrote {path}")
+
+
+def main(
+    # fmt: off
+    files: Annotated[
+        list[Path], typer.Argument(help="What speed.py wrote with --json", exists=True)
+    ],  # noqa: E501
+    output: Annotated[Path, typer.Argument(help="Directory for the plots")],
+    # fmt: on
+) -> None:
+    """Plot what speed.py measured."""
+    rows = [
+        json.loads(line)
+        for file in files
+        for line in file.read_text(encoding="utf8").splitlines()
+    ]
+    output.mkdir(parents=True, exist_ok=True)
+    with pyplot.rc_context(STYLE):
+        for sweep in dict.fromkeys(row["sweep"] for row in rows if "sweep" in row):
+            points = [row for row in rows if row.get("sweep") == sweep]
+            plot_sweep(points, sweep, output / f"{sweep.replace(' ', '-')}.svg")
+        measured = [row for row in rows if row["ratio_to_naive"] and "sweep" not in row]
+        for workload in dict.fromkeys(row["workload"] for row in measured):
+            modes = [row for row in measured if row["workload"] == workload]
+            plot_modes(modes, output / f"{workload}-modes.svg")
+            scored = [row for row in modes if row.get("f1") is not None]
+            if scored:
+                plot_tradeoff(scored, output / f"{workload}-f1.svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)

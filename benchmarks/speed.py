@@ -1,0 +1,217 @@
+"""Measures speed and memory of the dual encoder. See docs/speed.md.
+
+python benchmarks/speed.py --workload chemprot --data DIR --pairs 200 --json FILE
+"""
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import spacy
+import torch
+import typer
+from bench import MODES, TRAINED_MODES, Bench, Mode
+from sweeps import run_sweeps
+from wasabi import msg
+from workloads import LIMIT, NAME, SETUPS, make_pipeline, read_docs, take_pairs
+
+ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def make_bench(
+    workload: str, data: Path | None, n_pairs: int, encoder: str, model: Path | None
+) -> Bench:
+    """Make a benchmark of a corpus.
+
+    workload (str): The corpus.
+    data (Optional[Path]): Where it is.
+    n_pairs (int): How many pairs are scored. 0: all of the test split.
+    encoder (str): The encoder, without a trained pipeline.
+    model (Optional[Path]): A pipeline that was trained on the corpus.
+    RETURNS (Bench): The benchmark.
+    """
+    nlp = spacy.load(model) if model else spacy.blank("en")
+    name, gold = read_docs(nlp, workload, data)
+    if model and nlp.get_pipe(NAME).model.attrs["settings"].alpha == 1:  # type: ignore[attr-defined]
+        msg.fail(f"{model} is the head alone: it has no predicate encoder", exits=1)
+    if not model:
+        # As many as there may be pairs, so that all types are known.
+        make_pipeline(name, gold[: n_pairs or None], encoder, nlp)
+        msg.info(
+            "The weights beside the encoders are random (--model gives trained ones): "
+            "speed and score differences hold, but pruning can't be measured"
+        )
+    docs = take_pairs(nlp.get_pipe(NAME), gold, n_pairs)  # type: ignore[arg-type]
+    for doc, doc_gold in zip(docs, gold):
+        if LIMIT in doc.user_data:
+            doc_gold.user_data[LIMIT] = doc.user_data[LIMIT]
+    nlp.select_pipes(enable=[NAME])
+    gold = gold[: len(docs)]
+    length = SETUPS[name].max_length
+    return Bench(nlp, docs, gold, trained=model is not None, naive_length=length)
+
+
+def choose_modes(names: str | None, trained: bool) -> list[Mode]:
+    """Choose the modes that are measured.
+
+    names (Optional[str]): Their names, separated by semicolons. None: all.
+    trained (bool): Whether there is a trained head.
+    RETURNS (List[Mode]): The modes.
+    RAISES (ValueError): If there is no such mode.
+    """
+    known = {mode.name: mode for mode in [*MODES, *TRAINED_MODES]}
+    if names is None:
+        return [*MODES, *(TRAINED_MODES if trained else [])]
+    chosen = [name.strip() for name in names.split(";")]
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise ValueError(
+            f"There is no mode {', '.join(unknown)}; there are {'; '.join(known)}."
+        )
+    return [known[name] for name in chosen]
+
+
+def print_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """Print the table.
+
+    rows (Iterable[Dict[str, Any]]): The rows.
+    """
+    rows = list(rows)
+    columns = {
+        "mode": lambda row: row["mode"],
+        "pairs": lambda row: _number(row["pairs"], ",.0f"),
+        "seconds": lambda row: _number(row["seconds"], ".3g"),
+        "pairs/s": lambda row: _number(row["pairs_per_s"], ",.1f"),
+        "docs/s": lambda row: _number(row.get("docs_per_s"), ".2f"),
+        "x naive": lambda row: _number(row["ratio_to_naive"], ".1f"),
+        "of ceiling": lambda row: _number(row["share_of_ceiling"], ".0%"),
+        "padding": lambda row: _number(row["padding"], ".1%"),
+        "peak MB": lambda row: _number(row["peak_mb"], ",.0f"),
+        "score diff": lambda row: _number(row["max_score_diff"], ".1e"),
+        "F1": lambda row: _number(row.get("f1"), ".3f"),
+    }
+    body = [[column(row) for column in columns.values()] for row in rows]
+    aligns = ["l"] + ["r"] * (len(columns) - 1)
+    msg.table(body, header=list(columns), aligns=aligns, divider=True)
+    for row in rows:
+        if row.get("parts"):
+            parts = sorted(row["parts"].items(), key=lambda item: -item[1])
+            shares = ", ".join(f"{part} {share:.1%}" for part, share in parts)
+            outside = f"{row['outside_encoders']:.1%} outside the encoders"
+            msg.text(f"{row['mode']}: {outside} ({shares})")
+        share = row["share_of_ceiling"]
+        if share is not None and share > 1.05:
+            msg.warn(
+                f"{row['mode']}: {share:.0%} of the ceiling can't be",
+                "The rate was taken while the machine was busier, or the mode is not "
+                "what its name says.",
+            )
+        if row.get("note"):
+            msg.text(f"{row['mode']}: {row['note']}")
+
+
+def describe_machine(bench: Bench | None = None) -> str:
+    """RETURNS (str): The machine, its load and its rate of multiply-adds."""
+    texts = [
+        f"{platform.machine()}, torch {torch.__version__}",
+        f"{torch.get_num_threads()} threads of {os.cpu_count()} cores",
+    ]
+    if hasattr(os, "getloadavg"):
+        texts.append(f"load {os.getloadavg()[0]:.1f}")
+    for dtype, rate in (bench.rate.best if bench else {}).items():
+        texts.append(f"{rate / 1e9:,.0f} G multiply-adds/s in {dtype}")
+    return ", ".join(texts)
+
+
+def _number(value: float | None, format_: str) -> str:
+    return "" if value is None else format(value, format_)
+
+
+def _measure(
+    bench: Bench, modes: list[Mode], repeats: int, naive_pairs: int | None
+) -> Iterator[dict[str, Any]]:
+    yield from bench.measure(modes, repeats, naive_pairs)
+    yield bench.pipeline_row()
+    yield bench.training_row()
+
+
+class WorkloadName(str, Enum):
+    chemprot = "chemprot"
+    scierc = "scierc"
+    biored = "biored"
+    sample = "sample"
+    sweep = "sweep"
+
+
+WORKLOAD_HELP = "The test split of a corpus, or sweeps over synthetic Docs"
+DATA_HELP = (
+    "Directory with the corpora in folders chemprot, scierc, biored: as their owners "
+    "distribute them, or as `spacy-dualre convert` wrote them"
+)
+PAIRS_HELP = (
+    "How many candidate pairs are scored, 0: all. Default: 200. In the sweeps: the "
+    "most pairs in a Doc, by default 10,000"
+)
+JSON_HELP = "Where the rows are written, one JSON object in each line"
+MODEL_HELP = "A pipeline trained on the corpus. Without it the weights are random"
+ENCODER_HELP = (
+    "The encoder, without --model. Default: MiniLM; in the sweeps a small random one"
+)
+NAIVE_HELP = "How many pairs the published procedure scores at most, 0: all"
+
+
+def main(
+    # fmt: off
+    workload: Annotated[
+        WorkloadName, typer.Option(help=WORKLOAD_HELP)
+    ] = WorkloadName.sample,  # noqa: E501
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    pairs: Annotated[int | None, typer.Option(help=PAIRS_HELP, min=0)] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help=JSON_HELP)] = None,
+    model: Annotated[Path | None, typer.Option(help=MODEL_HELP, exists=True)] = None,
+    encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
+    modes: Annotated[
+        str | None, typer.Option(help="Names of modes, separated by ;")
+    ] = None,  # noqa: E501
+    repeats: Annotated[int, typer.Option(help="Runs of each mode", min=1)] = 2,
+    naive_pairs: Annotated[int, typer.Option(help=NAIVE_HELP, min=0)] = 200,
+    docs: Annotated[int, typer.Option(help="Short Docs in the sweeps", min=0)] = 10000,
+    entities: Annotated[
+        int, typer.Option(help="Entities of the sweeps' largest Doc", min=0)
+    ] = 200,  # noqa: E501
+    gpu: Annotated[int, typer.Option(help="The GPU's number, -1 for the CPU")] = -1,
+    # fmt: on
+) -> None:
+    """Measure speed and memory of the dual encoder."""
+    if gpu >= 0:
+        spacy.require_gpu(gpu)
+    bench = None
+    if workload is WorkloadName.sweep:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = run_sweeps(Path(folder), encoder, pairs or 10000, docs, entities)
+    else:
+        try:
+            chosen = choose_modes(modes, model is not None)
+        except ValueError as e:
+            msg.fail(str(e), exits=1)
+        n_pairs = 200 if pairs is None else pairs
+        encoder = encoder or ENCODER
+        bench = make_bench(workload.value, data, n_pairs, encoder, model)
+        rows = list(_measure(bench, chosen, repeats, naive_pairs))
+    for row in rows:
+        row["workload"] = workload.value
+        row["encoder"] = str(model) if model else encoder
+    if json_file:
+        lines = [json.dumps(row) + "\n" for row in rows]
+        json_file.write_text("".join(lines), encoding="utf8")
+    msg.divider(f"{workload.value}: {describe_machine(bench)}")
+    print_rows(rows)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,104 @@
+"""The benchmark in `benchmarks/`, on tiny encoders and few pairs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_encoders import make_bert
+
+pytest.importorskip("psutil")
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+KEYS = {
+    *("mode", "dtype", "device", "pairs", "seconds", "pairs_per_s", "ratio_to_naive"),
+    *("share_of_ceiling", "padding", "peak_mb", "max_score_diff"),
+}
+
+
+@pytest.fixture(scope="module")
+def speed():
+    """The benchmark as a module."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(str(FOLDER))
+        yield __import__("speed")
+
+
+def read(path):
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {row["mode"]: row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def rows(speed, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("speed")
+    encoder = make_bert(folder / "bert")
+    path = folder / "rows.json"
+    sample = speed.WorkloadName.sample
+    speed.main(sample, pairs=11, json_file=path, encoder=encoder, repeats=2)
+    return read(path)
+
+
+def test_rows(rows):
+    assert all(row.keys() >= KEYS for row in rows.values())
+    assert {row["pairs"] for row in rows.values() if row["ratio_to_naive"]} == {11}
+    assert rows["naive"]["ratio_to_naive"] == 1
+    assert rows["naive"]["padding"] > rows["exact"]["padding"]
+    for mode in ("nlp.pipe", "training step"):
+        assert sum(rows[mode]["parts"].values()) == pytest.approx(1)
+
+
+def test_exact_modes_have_the_scores_of_the_published_procedure(rows):
+    for mode in ("exact", "exact, warm cache", "head"):
+        assert rows[mode]["max_score_diff"] < 1e-4
+
+
+def test_modes_are_what_their_names_say(speed, tmp_path):
+    """A trained pipeline's own settings must not leak into a mode."""
+    from bench import BFLOAT16, Mode
+
+    encoder = make_bert(tmp_path / "bert")
+    bench = speed.make_bench("sample", None, 5, encoder, None)
+    vars(bench.settings).update(mixed_precision=True, prune=0.5, predict_with="head")
+    bench.use(Mode("exact"))
+    settings = bench.settings
+    assert (settings.mixed_precision, settings.prune) == (False, 0)
+    assert settings.predict_with == "dual"
+    bench.use(Mode("bfloat16", "bfloat16", BFLOAT16))
+    assert settings.mixed_precision
+    assert settings.predict_with == "dual"
+
+
+def test_missing_corpus_falls_back_to_the_sample(speed, tmp_path, capsys):
+    import spacy
+    from workloads import read_docs
+
+    name, docs = read_docs(spacy.blank("en"), "chemprot", tmp_path)
+    assert name == "sample"
+    assert docs
+    assert "There is no chemprot corpus" in capsys.readouterr().out
+
+
+def test_sweep(speed, tmp_path, monkeypatch):
+    for name in ("PREDICATES", "SENTENCE_WORDS", "DOC_WORDS"):
+        monkeypatch.setattr(f"sweeps.{name}", (8,))
+    path = tmp_path / "rows.json"
+    sweep = speed.WorkloadName.sweep
+    speed.main(sweep, pairs=12, json_file=path, docs=0, entities=6)
+    rows = read(path)
+    assert all(row.keys() >= KEYS for row in rows.values())
+    sweeps = {row["sweep"] for row in rows.values() if "sweep" in row}
+    assert sweeps == {
+        *("pairs", "predicates", "words per sentence", "words per document")
+    }
+    assert rows["a Doc with 6 entities"]["pairs"] == 30
+    for row in rows.values():
+        assert (row["max_score_diff"] or 0) < 1e-4
+
+
+def test_multiply_adds(speed):
+    import numpy
+    from measure import multiply_adds
+    from transformers import BertConfig
+
+    config = BertConfig(hidden_size=2, intermediate_size=3, num_hidden_layers=5)
+    expected = 5 * sum(n * (4 * 4 + 2 * 6) + 2 * 2 * n * n for n in (7, 9))
+    assert multiply_adds(config, numpy.asarray([7, 9])) == expected
