@@ -17,6 +17,8 @@ import torch
 from spacy_dualre.dual_encoder import DualEncoder
 
 MB = 1024 * 1024
+# Rows and columns of the matrices whose product is timed.
+MATRIX_SIZE = {"cpu": 2048, "cuda": 8192}
 
 
 def synchronize() -> None:
@@ -156,9 +158,9 @@ class Memory:
 class MatrixRate:
     """The rate of a large matrix product: the highest of all that were timed."""
 
-    def __init__(self, device: torch.device, size: int | None = None) -> None:
+    def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._size = size or (8192 if device.type == "cuda" else 2048)
+        self._size = MATRIX_SIZE[device.type]
         self.best: dict[str, float] = {}
 
     def sample(self, dtype: str, repeats: int = 3) -> None:
