@@ -358,9 +358,10 @@ def _read_descriptions(
     surfaces = pairs.surfaces[batch.rows][row]
     if not builder.fill_spans:
         # Only the types are read, so one surface stands for all of its type.
-        _, of_type = numpy.unique(pairs.types, return_index=True)
-        representative = of_type[numpy.unique(pairs.types, return_inverse=True)[1]]
-        surfaces = representative[surfaces]
+        _, first, of_type = numpy.unique(
+            pairs.types, return_index=True, return_inverse=True
+        )
+        surfaces = first[of_type][surfaces]
     n_labels, n_surfaces = pairs.allowed.shape[1], len(pairs.types)
     code = (surfaces[:, 0] * n_surfaces + surfaces[:, 1]) * n_labels + predicate
     distinct, at = numpy.unique(code, return_inverse=True)
