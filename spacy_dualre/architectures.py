@@ -18,9 +18,9 @@ from .description_cache import DescriptionCache
 from .encoders import add_markers, load_encoder, max_input_length
 from .instances import InstanceBuilder, Pairs
 from .predicates import parse_predicates
+from .probabilities import PREDICT_WITH, likely_predicates, to_probabilities
 from .shim import DualEncoderShim, get_shim
 
-PREDICT_WITH = ("dual", "head", "mean")
 # Scores held at once while predicting: bounds the memory of pairs x predicates x H.
 SCORES_AT_ONCE = 16384
 
@@ -114,8 +114,8 @@ def build_dual_encoder(
     predict_with (str): "dual": the softmax of the cosine scores, as in the paper.
         "head": that of the auxiliary head. "mean": the mean of both.
     prune (float): Approximate and faster: at prediction, descriptions of predicates to
-        which the auxiliary head gives less than this probability are not encoded. 0:
-        all are.
+        which the auxiliary head gives less than this probability are not encoded; where
+        it leaves one predicate, none is. 0: all are.
     mixed_precision (bool): Whether the encoders run in bfloat16, where the device can.
     max_tokens (Optional[int]): Wordpieces in memory at once, which bounds the memory.
         None: chosen for the device.
@@ -221,25 +221,48 @@ def forward_docs(
             "Train through `DualRelationExtractor.update`, which goes through the "
             "pairs of a batch in parts that fit in memory."
         )
+    predict_with = model.attrs["settings"].predict_with
+    scored = []
+    for found, scores, logits in score_docs(model, docs):
+        probabilities = to_probabilities(scores, logits, predict_with)
+        scored.append(Scored(found, probabilities.numpy()))
+    return scored, lambda d_scored: []
+
+
+def score_docs(
+    model: Model[list[Doc], list[Scored]], docs: list[Doc]
+) -> list[tuple[Candidates, Tensor | None, Tensor]]:
+    """Score every candidate pair of some Docs.
+
+    model (Model): The model that `build_dual_encoder` returned, initialized.
+    docs (List[Doc]): Docs with entities.
+    RETURNS (List[Tuple[Candidates, Optional[Tensor], Tensor]]): For each Doc its P
+        candidates, z and l, (P, R + 1) each, on the CPU. z is None where the auxiliary
+        head predicts alone. Both are -inf where a predicate is not allowed, z also
+        where a description was left out.
+    """
     dual_encoder = model.get_ref("dual_encoder")
     builder = get_builder(model)
     batch = [model.attrs["find_candidates"](doc) for doc in docs]
     pairs = builder.featurize(batch)
-    probabilities = numpy.zeros(pairs.allowed.shape, dtype="float32")
+    all_logits = torch.full(pairs.allowed.shape, -torch.inf)
+    all_scores = all_logits.clone()
+    with_scores = model.attrs["settings"].predict_with != "head"
     step = max(SCORES_AT_ONCE // pairs.allowed.shape[1], 1)
     for start in range(0, len(pairs), step):
         rows = numpy.arange(start, min(start + step, len(pairs)))
         part = PairBatch(builder, pairs, rows, pairs.allowed[rows])
         scores, logits = dual_encoder.predict(part)
-        parts = {"dual": [scores], "head": [logits], "mean": [scores, logits]}
-        softmax = [
-            x.softmax(dim=1) for x in parts[model.attrs["settings"].predict_with]
-        ]
-        mean = torch.stack(softmax).mean(dim=0)
-        probabilities[rows] = mean.cpu().numpy()
-    ends = numpy.cumsum([len(found.pairs) for found in batch])[:-1]
-    scored = zip(batch, numpy.split(probabilities, ends))
-    return [Scored(*item) for item in scored], lambda d_scored: []
+        all_logits[rows] = logits.cpu()
+        if with_scores:
+            all_scores[rows] = scores.cpu()
+    sizes = [len(found.pairs) for found in batch]
+    return [
+        (found, scores if with_scores else None, logits)
+        for found, scores, logits in zip(
+            batch, all_scores.split(sizes), all_logits.split(sizes)
+        )
+    ]
 
 
 def forward_pairs(
@@ -335,10 +358,10 @@ def _choose(
         numpy.put_along_axis(scored, hardest, True, axis=1)
         scored &= batch.pairs.allowed[batch.rows]
     elif not is_train and model.attrs["settings"].prune:
-        head = logits.softmax(dim=1).cpu().numpy()
-        likely = head >= model.attrs["settings"].prune
-        likely[numpy.arange(len(head)), head.argmax(axis=1)] = True
-        scored = scored & likely
+        likely = likely_predicates(logits, model.attrs["settings"].prune)
+        scored = scored & likely.cpu().numpy()
+        # A single description has nothing to be compared with.
+        scored &= scored.sum(axis=1, keepdims=True) > 1
     return scored
 
 
