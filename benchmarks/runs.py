@@ -58,6 +58,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-spans": {"model.fill_spans": False},
     "tied": {"model.tie_encoders": True},
     "no-context": {"model.use_context": False},
+    "levitated": {"model.levitated_markers": True},
+    "levitated-linear": {"model.levitated_markers": True, "model.alpha": 1.0},
     "all-descriptions": {"train_descriptions": "all"},
     "random-descriptions": {"train_descriptions": "random"},
     "all-pairs": {"negative_ratio": None},

@@ -52,12 +52,66 @@ class Inputs:
         pad_id (int): The padding wordpiece.
         RETURNS (Tuple[ndarray, ndarray]): Ids, int64, and mask, bool: (n, longest).
         """
-        lengths = self.lengths[rows]
-        starts = (numpy.cumsum(self.lengths) - self.lengths)[rows]
-        columns = numpy.arange(lengths.max(initial=0))
-        mask = columns[None, :] < lengths[:, None]
-        at = numpy.where(mask, starts[:, None] + columns[None, :], 0)
+        at, mask = pad_rows(self.lengths, rows)
         return numpy.where(mask, self.ids[at], pad_id), mask
+
+
+@dataclass
+class SharedInputs:
+    """The wordpieces of G texts, each read once for all of its pairs: behind the text
+    stand the four markers of each pair. All arrays are int64.
+
+    ids (ndarray): Wordpiece ids, (total wordpieces,).
+    positions (ndarray): The position in the text of each wordpiece; that of a marker
+        is the position of the span's first or last wordpiece, (total wordpieces,).
+    owners (ndarray): 0 for the text, k for the markers of its k-th pair, (total
+        wordpieces,).
+    lengths (ndarray): Wordpieces of each text with its markers, (G,).
+    text_of (ndarray): The text of each of N pairs, (N,).
+    subject_at (ndarray): Where each pair's subject marker opens, (N,).
+    object_at (ndarray): Where each pair's object marker opens, (N,).
+    """
+
+    ids: numpy.ndarray
+    positions: numpy.ndarray
+    owners: numpy.ndarray
+    lengths: numpy.ndarray
+    text_of: numpy.ndarray
+    subject_at: numpy.ndarray
+    object_at: numpy.ndarray
+
+    def padded(
+        self, rows: numpy.ndarray, pad_id: int
+    ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+        """Pad some of the texts to the longest of them.
+
+        rows (ndarray): The texts to pad, int, (n,).
+        pad_id (int): The padding wordpiece.
+        RETURNS (Tuple[ndarray, ndarray, ndarray]): Ids and positions, int64, (n,
+            longest); and which wordpiece may attend to which, bool, (n, longest,
+            longest): all of them to the text, markers also to those of their pair.
+        """
+        at, mask = pad_rows(self.lengths, rows)
+        owners = numpy.where(mask, self.owners[at], -1)
+        attends = (owners == 0)[:, None, :] | (owners[:, :, None] == owners[:, None, :])
+        ids = numpy.where(mask, self.ids[at], pad_id)
+        return ids, numpy.where(mask, self.positions[at], 0), attends
+
+
+def pad_rows(
+    lengths: numpy.ndarray, rows: numpy.ndarray
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Lay out some ragged rows side by side.
+
+    lengths (ndarray): The lengths of all rows, which lie one after the other, (N,).
+    rows (ndarray): Which of them, int, (n,).
+    RETURNS (Tuple[ndarray, ndarray]): Where each item lies, int64, and which are none,
+        bool: (n, longest).
+    """
+    starts = (numpy.cumsum(lengths) - lengths)[rows]
+    columns = numpy.arange(lengths[rows].max(initial=0))
+    mask = columns[None, :] < lengths[rows][:, None]
+    return numpy.where(mask, starts[:, None] + columns[None, :], 0), mask
 
 
 def gather_ranges(

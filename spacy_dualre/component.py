@@ -373,7 +373,8 @@ class DualRelationExtractor(TrainablePipe):
         n_wanted = wanted.sum(axis=1) + n_hard
         max_tokens = get_max_tokens(dual_encoder)
         length = builder.description_length
-        for part in split_pairs(pairs, rows, n_wanted, length, max_tokens):
+        levitated = self.model.attrs["settings"].levitated_markers
+        for part in split_pairs(pairs, rows, n_wanted, length, max_tokens, levitated):
             part_batch = PairBatch(builder, pairs, part, wanted[part], n_hard)
             scores, backprop = dual_encoder.begin_update(part_batch)
             loss, gradients = self.get_loss(gold[part], scores)

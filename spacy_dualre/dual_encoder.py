@@ -15,11 +15,13 @@ predicate r with the same spans filled in, and LN one LayerNorm shared by both s
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .batches import Inputs, by_length
+from .batches import Inputs, SharedInputs, by_length
+from .encoders import first_position
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -81,9 +83,48 @@ class DualEncoder(nn.Module):
         inputs (Inputs): n marked instances.
         RETURNS (Instances): u and h(CLS), (n, H) each.
         """
-        states = self._encode(self.instance_encoder, inputs)
-        u = self.instance_linear(states[:, :2].flatten(1))
-        return Instances(self.dropout(self.layer_norm(u)), states[:, 2])
+        return self._represent(self._encode(self.instance_encoder, inputs))
+
+    def read_shared_instances(self, inputs: SharedInputs) -> Instances:
+        """Encode the texts of pairs, each once for all of its pairs.
+
+        The pairs' markers are levitated (Ye et al., "Packed Levitated Marker for Entity
+        and Relation Extraction", arXiv 2109.06067): they have the positions of the
+        spans' ends, see the text and the other markers of their pair, and are not seen
+        by the text.
+
+        inputs (SharedInputs): Texts with n pairs.
+        RETURNS (Instances): u and h(CLS), (n, H) each.
+        """
+        device = self.log_scale.device
+        encoder = self.instance_encoder
+        first = first_position(encoder)
+        states = [self._no_states()]
+        order = [numpy.zeros(0, dtype="int64")]
+        for rows in by_length(inputs.lengths, self.max_tokens):
+            ids, positions, attends = (
+                torch.from_numpy(array).to(device)
+                for array in inputs.padded(rows, self.pad_id)
+            )
+            hidden = encoder(
+                input_ids=ids,
+                attention_mask=attends.long(),
+                position_ids=positions + first,
+            )[0]
+            row_of = numpy.full(len(inputs.lengths), -1)
+            row_of[rows] = numpy.arange(len(rows))
+            pairs = numpy.flatnonzero(row_of[inputs.text_of] >= 0)
+            row, subject, object_ = (
+                torch.from_numpy(array[pairs]).to(device)
+                for array in (
+                    row_of[inputs.text_of],
+                    inputs.subject_at,
+                    inputs.object_at,
+                )
+            )
+            states.append(_at_markers(hidden, row, subject, object_))
+            order.append(pairs)
+        return self._represent(_in_order(states, order))
 
     def read_descriptions(self, inputs: Inputs) -> Tensor:
         """Encode descriptions: the part of v_r that does not depend on the context.
@@ -122,8 +163,8 @@ class DualEncoder(nn.Module):
     def _encode(self, encoder: nn.Module, inputs: Inputs) -> Tensor:
         """RETURNS (Tensor): The last hidden states at <S>, <O> and CLS, (n, 3, H)."""
         device = self.log_scale.device
+        states = [self._no_states()]
         groups = list(by_length(inputs.lengths, self.max_tokens))
-        states = []
         for rows in groups:
             ids, mask = (
                 torch.from_numpy(array).to(device)
@@ -133,17 +174,31 @@ class DualEncoder(nn.Module):
             row = torch.arange(len(rows), device=device)
             subject = torch.from_numpy(inputs.subject_at[rows]).to(device)
             object_ = torch.from_numpy(inputs.object_at[rows]).to(device)
-            states.append(
-                torch.stack(
-                    [hidden[row, subject], hidden[row, object_], hidden[:, 0]], dim=1
-                )
-            )
-        if not states:
-            return torch.zeros(
-                (0, 3, self.layer_norm.normalized_shape[0]), device=device
-            )
-        order = torch.cat([torch.from_numpy(rows) for rows in groups])
-        return torch.cat(states)[torch.argsort(order).to(device)]
+            states.append(_at_markers(hidden, row, subject, object_))
+        return _in_order(states, [numpy.zeros(0, dtype="int64"), *groups])
+
+    def _represent(self, states: Tensor) -> Instances:
+        u = self.instance_linear(states[:, :2].flatten(1))
+        return Instances(self.dropout(self.layer_norm(u)), states[:, 2])
+
+    def _no_states(self) -> Tensor:
+        size = self.layer_norm.normalized_shape[0]
+        return torch.zeros((0, 3, size), device=self.log_scale.device)
+
+
+def _at_markers(
+    hidden: Tensor, row: Tensor, subject: Tensor, object_: Tensor
+) -> Tensor:
+    """RETURNS (Tensor): The hidden states at <S>, <O> and CLS, (n, 3, H)."""
+    at = [hidden[row, subject], hidden[row, object_], hidden[row, 0]]
+    return torch.stack(at, dim=1)
+
+
+def _in_order(states: list[Tensor], rows: list[numpy.ndarray]) -> Tensor:
+    """Join the states of groups of rows, in the order of the rows."""
+    joined = torch.cat(states)
+    order = torch.from_numpy(numpy.concatenate(rows))
+    return joined[torch.argsort(order).to(joined.device)]
 
 
 def joint_loss(

@@ -27,6 +27,11 @@ CARRIED = {
 }
 
 
+# Encoders that take position ids and a mask of who attends to whom, and know a
+# wordpiece's position by its id alone.
+LEVITATED = ("bert", "electra", "roberta", "xlm-roberta")
+
+
 def resolve_encoder(name: str) -> str:
     """Find an encoder's files.
 
@@ -116,11 +121,30 @@ def max_input_length(encoder: Any, tokenizer: Any) -> int:
     RETURNS (int): The number, special wordpieces included.
     """
     positions = getattr(encoder.config, "max_position_embeddings", None) or 512
+    return min(positions - first_position(encoder), tokenizer.model_max_length)
+
+
+def first_position(encoder: Any) -> int:
+    """RETURNS (int): The first position that an encoder counts from. RoBERTa and MPNet
+    count from behind the padding index.
+    """
     table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
-    # RoBERTa and MPNet count positions from behind the padding index.
-    offset = getattr(table, "padding_idx", None)
-    positions -= 0 if offset is None else offset + 1
-    return min(positions, tokenizer.model_max_length)
+    padding: int | None = getattr(table, "padding_idx", None)
+    return 0 if padding is None else padding + 1
+
+
+def check_levitated(encoder: Any) -> None:
+    """Check that an encoder can read levitated markers.
+
+    encoder (Module): The encoder.
+    RAISES (ValueError): If its attention is not told the positions of wordpieces.
+    """
+    if encoder.config.model_type not in LEVITATED:
+        raise ValueError(
+            "levitated_markers needs an encoder with absolute positions "
+            f"({', '.join(LEVITATED)}), not {encoder.config.model_type}. Choose "
+            "another encoder, or set levitated_markers to false."
+        )
 
 
 def tokenizer_to_files(tokenizer: Any) -> dict[str, bytes]:

@@ -15,12 +15,13 @@ from typing import Any
 import numpy
 from spacy.tokens import Doc, Span
 
-from .batches import Inputs, gather_ranges
+from .batches import Inputs, SharedInputs, gather_ranges
 from .candidates import Candidates, sentence_ids
 from .predicates import SLOTS, Predicate
 
 ROLES = ("S", "O")
 N_MARKERS = 4  # opening and closing, for subject and object
+MAX_SHARED = 32  # pairs that share one reading of their text
 
 
 def marker_texts(entity_type: str) -> list[str]:
@@ -186,28 +187,68 @@ class InstanceBuilder:
         rows (ndarray): Which of them, int, (n,).
         RETURNS (Inputs): n inputs, in the order of the rows.
         """
-        spans, window = pairs.spans[rows], pairs.window[rows]
-        edges, order = _edges(spans)
-        marker = 4 * pairs.types[pairs.surfaces[rows]][:, [0, 0, 1, 1]] + range(4)
-        marker = numpy.take_along_axis(marker, order, axis=1)
-        keep = edges[:, 1:] - edges[:, :-1]  # how much of each gap between markers
-        room = self.max_length - N_MARKERS - 2
-        for row in numpy.flatnonzero(edges[:, 3] - edges[:, 0] > room):
-            keep[row] = _shorten(keep[row], _inside(order[row]), room)
-        # Of each gap a head and a tail are read; only where it is too long do they
-        # leave anything out.
-        head = edges[:, :-1] + (keep + 1) // 2
-        tail = edges[:, 1:] - keep // 2
-        columns = [(self._first_at, self._first_at + 1), (window[:, 0], edges[:, 0])]
-        for k in range(N_MARKERS):
-            columns.append((marker[:, k], marker[:, k] + 1))
-            if k < N_MARKERS - 1:
-                columns.append((edges[:, k], head[:, k]))
-                columns.append((tail[:, k], edges[:, k + 1]))
-        columns += [(edges[:, 3], window[:, 1]), (self._last_at, self._last_at + 1)]
+        starts, ends, order = self._text_ranges(pairs, rows)
+        marker = numpy.take_along_axis(_markers(pairs, rows), order, axis=1)
+        columns: list[tuple[Any, Any]] = [(self._first_at, self._first_at + 1)]
+        for k in range(8):
+            columns.append((starts[:, k], ends[:, k]))
+            if k % 2 == 0 and k // 2 < N_MARKERS:
+                columns.append((marker[:, k // 2], marker[:, k // 2] + 1))
+        columns.append((self._last_at, self._last_at + 1))
         marker_column = numpy.asarray([2, 5, 8, 11])
         opening = marker_column[numpy.argsort(order, axis=1)]
         return self._join(pairs, columns, len(rows), opening[:, 0], opening[:, 2])
+
+    def shared_instances(self, pairs: Pairs, rows: numpy.ndarray) -> SharedInputs:
+        """Build what the instance encoder reads where the pairs of a text share one
+        reading of it, with levitated markers.
+
+        pairs (Pairs): The pairs.
+        rows (ndarray): Which of them, int, (n,).
+        RETURNS (SharedInputs): The texts, and n pairs in the order of the rows.
+        """
+        starts, ends, order = self._text_ranges(pairs, rows)
+        # Pairs with the same window read the same text, unless something in it was
+        # left out.
+        elided = (ends[:, 7] - starts[:, 0]) > (ends - starts).sum(axis=1)
+        own = numpy.where(elided, 1 + numpy.arange(len(rows)), 0)
+        key = numpy.column_stack([pairs.window[rows], own])
+        _, group = numpy.unique(key, axis=0, return_inverse=True)
+        part = _rank(group) // MAX_SHARED
+        _, representative, text_of = numpy.unique(
+            numpy.column_stack([group, part]),
+            axis=0,
+            return_index=True,
+            return_inverse=True,
+        )
+        rank = _rank(text_of)
+        ones = numpy.ones((len(rows), 1), dtype="int64")
+        starts = numpy.hstack([self._first_at * ones, starts, self._last_at * ones])
+        ends = numpy.hstack([starts[:, :1] + 1, ends, starts[:, -1:] + 1])
+        text, text_lengths, _ = gather_ranges(
+            pairs.pool, starts[representative], ends[representative]
+        )
+        sizes = ends - starts
+        edges_at = (numpy.cumsum(sizes, axis=1) - sizes)[:, [2, 4, 6, 8]]
+        edges_at = numpy.take_along_axis(edges_at, numpy.argsort(order, axis=1), axis=1)
+        edges_at[:, 1::2] -= 1  # a closing marker has the span's last wordpiece's place
+        n_pairs = numpy.bincount(text_of, minlength=len(text_lengths))
+        lengths = text_lengths + N_MARKERS * n_pairs
+        begins = numpy.cumsum(lengths) - lengths
+        within = numpy.arange(len(text)) - numpy.repeat(
+            numpy.cumsum(text_lengths) - text_lengths, text_lengths
+        )
+        text_at = numpy.repeat(begins, text_lengths) + within
+        opens_at = text_lengths[text_of] + N_MARKERS * rank
+        markers_at = (begins[text_of] + opens_at)[:, None] + numpy.arange(N_MARKERS)
+        ids, positions, owners = numpy.zeros((3, int(lengths.sum())), dtype="int64")
+        ids[text_at], positions[text_at] = text, within
+        ids[markers_at] = pairs.pool[_markers(pairs, rows)]
+        positions[markers_at] = edges_at
+        owners[markers_at] = 1 + rank[:, None]
+        return SharedInputs(
+            ids, positions, owners, lengths, text_of, opens_at, opens_at + 2
+        )
 
     def descriptions(
         self,
@@ -291,6 +332,34 @@ class InstanceBuilder:
         right = numpy.minimum(after, wanted - left)
         surfaces = numpy.asarray(surface_of, dtype="int64")[found.pairs]
         return spans, numpy.stack([start - left, end + right], axis=1), surfaces
+
+    def _text_ranges(
+        self, pairs: Pairs, rows: numpy.ndarray
+    ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+        """Cut the text of each pair at its markers, and what is left out of it.
+
+        RETURNS: Starts and ends of eight ranges, (n, 8) each: what comes before the
+            first marker, then behind each marker but the last a head and a tail, then
+            what comes behind the last; and the order of the markers as in `_edges`.
+        """
+        spans, window = pairs.spans[rows], pairs.window[rows]
+        edges, order = _edges(spans)
+        keep = edges[:, 1:] - edges[:, :-1]  # how much of each gap between markers
+        room = self.max_length - N_MARKERS - 2
+        for row in numpy.flatnonzero(edges[:, 3] - edges[:, 0] > room):
+            keep[row] = _shorten(keep[row], _inside(order[row]), room)
+        # Of each gap a head and a tail are read; only where it is too long do they
+        # leave anything out.
+        starts = numpy.empty((len(rows), 8), dtype="int64")
+        ends = numpy.empty((len(rows), 8), dtype="int64")
+        starts[:, 0], ends[:, 0] = window[:, 0], edges[:, 0]
+        starts[:, 1:7:2], ends[:, 1:7:2] = (
+            edges[:, :-1],
+            edges[:, :-1] + (keep + 1) // 2,
+        )
+        starts[:, 2:7:2], ends[:, 2:7:2] = edges[:, 1:] - keep // 2, edges[:, 1:]
+        starts[:, 7], ends[:, 7] = edges[:, 3], window[:, 1]
+        return starts, ends, order
 
     def _fit(self, pairs: Pairs) -> None:
         """Narrow the context around each pair to what the encoder can read."""
@@ -383,6 +452,22 @@ def _cut(
         [(segment[start], segment[end]) for start, end in spans],
         [0, *(segment[char] for char in starts), len(segments)],
     )
+
+
+def _markers(pairs: Pairs, rows: numpy.ndarray) -> numpy.ndarray:
+    """Where in the pool the four markers of each pair are, as in `ROLES`, (n, 4)."""
+    return 4 * pairs.types[pairs.surfaces[rows]][:, [0, 0, 1, 1]] + numpy.arange(4)
+
+
+def _rank(groups: numpy.ndarray) -> numpy.ndarray:
+    """The how-maniest of its group each item is, from 0, (n,)."""
+    order = numpy.argsort(groups, kind="stable")
+    sizes = numpy.bincount(groups, minlength=1)
+    rank = numpy.empty_like(order)
+    rank[order] = numpy.arange(len(groups)) - numpy.repeat(
+        numpy.cumsum(sizes) - sizes, sizes
+    )
+    return rank
 
 
 def _edges(spans: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:

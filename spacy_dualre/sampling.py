@@ -56,6 +56,7 @@ def split_pairs(
     n_descriptions: numpy.ndarray,
     description_length: int,
     max_tokens: int,
+    levitated_markers: bool = False,
 ) -> Iterator[numpy.ndarray]:
     """Split training pairs into parts that fit in memory, longest instances first.
 
@@ -65,11 +66,17 @@ def split_pairs(
     description_length (int): Wordpieces of the longest description, without its spans.
     max_tokens (int): Wordpieces that a part may hold. One larger pair is a part of its
         own.
+    levitated_markers (bool): Whether the pairs of a text share one reading of it.
     YIELDS (ndarray): Row numbers of a part.
     """
     spans = (pairs.spans[:, 1::2] - pairs.spans[:, ::2]).sum(axis=1)
     lengths = pairs.window[:, 1] - pairs.window[:, 0] + N_MARKERS + 2
-    tokens = lengths + n_descriptions * (spans + description_length)
-    rows = rows[numpy.argsort(-lengths[rows], kind="stable")]
-    part = numpy.cumsum(tokens[rows]) // max_tokens
+    window = pairs.window[rows]
+    rows = rows[numpy.lexsort((window[:, 1], window[:, 0], -lengths[rows]))]
+    read = lengths[rows]
+    if levitated_markers:
+        same = (pairs.window[rows][1:] == pairs.window[rows][:-1]).all(axis=1)
+        read[1:][same] = N_MARKERS
+    tokens = read + n_descriptions[rows] * (spans[rows] + description_length)
+    part = numpy.cumsum(tokens) // max_tokens
     yield from numpy.split(rows, numpy.flatnonzero(numpy.diff(part)) + 1)
