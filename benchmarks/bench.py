@@ -16,7 +16,7 @@ from tqdm import tqdm
 from workloads import NAME
 
 import spacy_dualre.component
-from spacy_dualre.architectures import PairBatch, get_builder
+from spacy_dualre.architectures import PairBatch, get_builder, has_bfloat16
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.description_cache import DescriptionCache
 from spacy_dualre.dual_encoder import DualEncoder
@@ -37,6 +37,10 @@ KEYS = (
 )
 
 
+# The methods of the builder that make the encoders' inputs.
+FEATURES = ("featurize", "instances", "shared_instances", "descriptions")
+
+
 @dataclass
 class Mode:
     """A way to score pairs.
@@ -45,12 +49,19 @@ class Mode:
     dtype (str): The precision of the encoders.
     settings (Dict[str, Any]): What differs from `EXACT` in the model's settings.
     warm (bool): Whether the descriptions of the mode before are still in the cache.
+    trained (bool): Whether it depends on what the head has learned.
     """
 
     name: str
     dtype: str = "float32"
     settings: dict[str, Any] = field(default_factory=dict)
     warm: bool = False
+    trained: bool = False
+
+    @property
+    def reads_descriptions(self) -> bool:
+        """RETURNS (bool): Whether it needs a predicate encoder."""
+        return self.name != "naive" and self.settings.get("predict_with") != "head"
 
 
 # Whatever a trained pipeline's config says: a mode must be what its name says.
@@ -66,11 +77,11 @@ MODES = [
     Mode("head", "float32", HEAD),
     Mode("head bfloat16", "bfloat16", {**HEAD, **BFLOAT16}),
 ]
-# These depend on what the head has learned.
-TRAINED_MODES = [
-    Mode("prune 0.01", settings={"prune": 0.01}),
-    Mode("prune 0.05", settings={"prune": 0.05}),
-    Mode("prune 0.05 bfloat16", "bfloat16", {"prune": 0.05, **BFLOAT16}),
+MODES += [
+    Mode("prune 0.01", settings={"prune": 0.01}, trained=True),
+    Mode("prune 0.05", settings={"prune": 0.05}, trained=True),
+    Mode("prune 0.2", settings={"prune": 0.2}, trained=True),
+    Mode("prune 0.05 bfloat16", "bfloat16", {"prune": 0.05, **BFLOAT16}, trained=True),
 ]
 
 
@@ -139,6 +150,12 @@ class Bench:
         self.naive_length = max(naive_length or self.builder.max_length, longest)
         self.memory = Memory()
 
+    @property
+    def kind(self) -> str:
+        """RETURNS (str): What the model is, to name its rows; "" for the usual one."""
+        levitated = "levitated " if self.settings.levitated_markers else ""
+        return levitated + ("linear " if self.settings.alpha == 1 else "")
+
     def measure(
         self,
         modes: list[Mode],
@@ -179,7 +196,8 @@ class Bench:
 
         mode (Mode): The mode.
         """
-        for name, value in {**EXACT, **mode.settings}.items():
+        only_head = HEAD if self.settings.alpha == 1 else {}
+        for name, value in {**EXACT, **mode.settings, **only_head}.items():
             setattr(self.settings, name, value)
         if not mode.warm:
             size = self.layer.attrs["cache"].size
@@ -267,7 +285,10 @@ class Bench:
         """Multiply-adds of all instances and of descriptions of these lengths."""
         module = self.module
         chosen = numpy.arange(len(self.pairs)) if rows is None else rows.nonzero()[0]
-        instances = self.builder.instances(self.pairs, chosen).lengths
+        read = self.builder.instances
+        if self.settings.levitated_markers and rows is None:
+            read = self.builder.shared_instances  # type: ignore[assignment]
+        instances = read(self.pairs, chosen).lengths
         lengths = numpy.concatenate([*descriptions, numpy.zeros(0, dtype="int64")])
         encoder = module.predicate_encoder or module.instance_encoder
         return multiply_adds(module.instance_encoder.config, instances) + multiply_adds(
@@ -286,7 +307,7 @@ class Bench:
         seconds = statistics.median(runs.seconds)
         speed = runs.n_pairs / seconds
         row: dict[str, Any] = {
-            "mode": mode.name,
+            "mode": self.kind + mode.name,
             "dtype": mode.dtype,
             "device": self.device.type,
             "pairs": runs.n_pairs,
@@ -303,7 +324,8 @@ class Bench:
         }
         if naive is not None and naive.n_pairs:
             row["ratio_to_naive"] = speed * sum(naive.seconds) / naive.n_pairs
-            row["max_score_diff"] = self._difference(runs, naive)
+            if not self.settings.levitated_markers:  # which is another model
+                row["max_score_diff"] = self._difference(runs, naive)
         return row
 
     def _difference(self, runs: Runs, naive: Runs) -> float:
@@ -315,6 +337,21 @@ class Bench:
         both = self.pairs.allowed & numpy.isfinite(ours) & numpy.isfinite(theirs)
         return float(numpy.abs(ours[both] - theirs[both]).max(initial=0))
 
+    def choose(self, names: list[str] | None) -> list[Mode]:
+        """Choose the modes that are measured.
+
+        names (Optional[List[str]]): Their names. None: all.
+        RETURNS (List[Mode]): Those of them that this model can run.
+        """
+        return [
+            mode
+            for mode in MODES
+            if (names is None or mode.name in names)
+            and (self.trained or not mode.trained)
+            and (self.settings.alpha < 1 or not mode.reads_descriptions)
+            and (mode.dtype != "bfloat16" or has_bfloat16(self.device))
+        ]
+
     def pipeline_row(self) -> dict[str, Any]:
         """Measure the component inside `nlp.pipe`, and where the time goes.
 
@@ -324,7 +361,7 @@ class Bench:
         docs = [doc.copy() for doc in self.docs]
         watch = Watch().add_encoders(self.module)
         watch.add("candidates", spacy_dualre.component, "find_candidates")
-        watch.add("features", self.builder, "featurize", "instances", "descriptions")
+        watch.add("features", self.builder, *FEATURES)
         watch.add("cache", self.layer.attrs["cache"], "fetch")
         watch.add("annotations", self.component, "set_annotations")
         with self.memory.peak() as peak, watch:
@@ -335,7 +372,7 @@ class Bench:
         return row
 
     def training_row(self, steps: int = 4) -> dict[str, Any]:
-        """Measure training steps of one Doc each, with all descriptions.
+        """Measure training steps of one Doc each, with all pairs and descriptions.
 
         Backpropagation is counted with the encoders, although a little of it is that of
         the layers behind them.
@@ -345,6 +382,8 @@ class Bench:
             `seconds` are those of a step.
         """
         self.use(Mode("exact"))
+        self.component.train_descriptions = "all"
+        self.component.negative_ratio = None
         state = {k: v.clone() for k, v in self.module.state_dict().items()}
         chosen = [
             (doc, gold)
@@ -354,7 +393,7 @@ class Bench:
         optimizer = self.nlp.create_optimizer()
         watch = Watch().add_encoders(self.module)
         watch.add("candidates", spacy_dualre.component, "find_candidates")
-        watch.add("features", self.builder, "featurize", "instances", "descriptions")
+        watch.add("features", self.builder, *FEATURES)
         watch.add("backprop", torch.autograd, "backward")
         watch.add("optimizer", get_shim(self.layer), "finish_update")
         n_pairs, peak_mb = 0, 0.0
@@ -382,7 +421,7 @@ class Bench:
         parts = {part: s / watch.total for part, s in watch.seconds.items()}
         row: dict[str, Any] = dict.fromkeys(KEYS)
         row.update(
-            mode=name,
+            mode=self.kind + name,
             dtype="float32",
             device=self.device.type,
             pairs=n_pairs,

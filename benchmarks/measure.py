@@ -104,6 +104,8 @@ class Watch:
 
     def _count(self, ids: torch.Tensor, mask: torch.Tensor | None) -> None:
         self.wordpieces += ids.numel()
+        if mask is not None and mask.dim() == 3:  # who attends to whom
+            mask = mask.diagonal(dim1=1, dim2=2)
         self.real += ids.numel() if mask is None else int(mask.sum())
 
 

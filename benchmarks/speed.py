@@ -15,10 +15,12 @@ from typing import Annotated, Any
 import spacy
 import torch
 import typer
-from bench import MODES, TRAINED_MODES, Bench, Mode
+from bench import MODES, Bench
 from sweeps import run_sweeps
 from wasabi import msg
 from workloads import LIMIT, NAME, SETUPS, make_pipeline, read_docs, take_pairs
+
+from spacy_dualre.architectures import has_bfloat16
 
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -37,8 +39,6 @@ def make_bench(
     """
     nlp = spacy.load(model) if model else spacy.blank("en")
     name, gold = read_docs(nlp, workload, data)
-    if model and nlp.get_pipe(NAME).model.attrs["settings"].alpha == 1:  # type: ignore[attr-defined]
-        msg.fail(f"{model} is the head alone: it has no predicate encoder", exits=1)
     if not model:
         # As many as there may be pairs, so that all types are known.
         make_pipeline(name, gold[: n_pairs or None], encoder, nlp)
@@ -56,24 +56,23 @@ def make_bench(
     return Bench(nlp, docs, gold, trained=model is not None, naive_length=length)
 
 
-def choose_modes(names: str | None, trained: bool) -> list[Mode]:
-    """Choose the modes that are measured.
+def check_modes(names: str | None) -> list[str] | None:
+    """Read the names of modes.
 
-    names (Optional[str]): Their names, separated by semicolons. None: all.
-    trained (bool): Whether there is a trained head.
-    RETURNS (List[Mode]): The modes.
+    names (Optional[str]): Names, separated by semicolons.
+    RETURNS (Optional[List[str]]): The names.
     RAISES (ValueError): If there is no such mode.
     """
-    known = {mode.name: mode for mode in [*MODES, *TRAINED_MODES]}
     if names is None:
-        return [*MODES, *(TRAINED_MODES if trained else [])]
+        return None
+    known = [mode.name for mode in MODES]
     chosen = [name.strip() for name in names.split(";")]
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise ValueError(
             f"There is no mode {', '.join(unknown)}; there are {'; '.join(known)}."
         )
-    return [known[name] for name in chosen]
+    return chosen
 
 
 def print_rows(rows: Iterable[dict[str, Any]]) -> None:
@@ -133,9 +132,9 @@ def _number(value: float | None, format_: str) -> str:
 
 
 def _measure(
-    bench: Bench, modes: list[Mode], repeats: int, naive_pairs: int | None
+    bench: Bench, modes: list[str] | None, repeats: int, naive_pairs: int | None
 ) -> Iterator[dict[str, Any]]:
-    yield from bench.measure(modes, repeats, naive_pairs)
+    yield from bench.measure(bench.choose(modes), repeats, naive_pairs)
     yield bench.pipeline_row()
     yield bench.training_row()
 
@@ -158,7 +157,10 @@ PAIRS_HELP = (
     "most pairs in a Doc, by default 10,000"
 )
 JSON_HELP = "Where the rows are written, one JSON object in each line"
-MODEL_HELP = "A pipeline trained on the corpus. Without it the weights are random"
+MODEL_HELP = (
+    "A pipeline trained on the corpus; several are measured one after the other, each "
+    "beside its own naive mode. Without it the weights are random"
+)
 ENCODER_HELP = (
     "The encoder, without --model. Default: MiniLM; in the sweeps a small random one"
 )
@@ -173,7 +175,9 @@ def main(
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     pairs: Annotated[int | None, typer.Option(help=PAIRS_HELP, min=0)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help=JSON_HELP)] = None,
-    model: Annotated[Path | None, typer.Option(help=MODEL_HELP, exists=True)] = None,
+    model: Annotated[
+        list[Path] | None, typer.Option(help=MODEL_HELP, exists=True)
+    ] = None,  # noqa: E501
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
     modes: Annotated[
         str | None, typer.Option(help="Names of modes, separated by ;")
@@ -190,22 +194,26 @@ def main(
     """Measure speed and memory of the dual encoder."""
     if gpu >= 0:
         spacy.require_gpu(gpu)
-    bench = None
+    bench: Bench | None = None
+    rows: list[dict[str, Any]] = []
     if workload is WorkloadName.sweep:
         with tempfile.TemporaryDirectory() as folder:
             rows = run_sweeps(Path(folder), encoder, pairs or 10000, docs, entities)
     else:
         try:
-            chosen = choose_modes(modes, model is not None)
+            chosen = check_modes(modes)
         except ValueError as e:
             msg.fail(str(e), exits=1)
         n_pairs = 200 if pairs is None else pairs
         encoder = encoder or ENCODER
-        bench = make_bench(workload.value, data, n_pairs, encoder, model)
-        rows = list(_measure(bench, chosen, repeats, naive_pairs))
+        for path in model or [None]:
+            bench = make_bench(workload.value, data, n_pairs, encoder, path)
+            rows += _measure(bench, chosen, repeats, naive_pairs)
+        if not has_bfloat16(bench.device):
+            msg.info("No bfloat16 on this device: its modes are not measured")
     for row in rows:
         row["workload"] = workload.value
-        row["encoder"] = str(model) if model else encoder
+        row["encoder"] = encoder
     if json_file:
         lines = [json.dumps(row) + "\n" for row in rows]
         json_file.write_text("".join(lines), encoding="utf8")

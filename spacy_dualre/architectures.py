@@ -356,6 +356,13 @@ def get_max_tokens(model: Model[PairBatch, Outputs]) -> int:
     )
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """RETURNS (bool): Whether a device multiplies matrices in bfloat16."""
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return True
+
+
 def _choose(
     model: Model[PairBatch, Outputs], batch: PairBatch, logits: Tensor, is_train: bool
 ) -> numpy.ndarray:
@@ -420,7 +427,7 @@ def _precision(model: Model, device: torch.device) -> AbstractContextManager:
     settings = model.attrs["settings"]
     if not settings.mixed_precision:
         return nullcontext()
-    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not has_bfloat16(device):
         settings.mixed_precision = False
         warnings.warn("This CPU has no bfloat16: mixed_precision is switched off.")
         return nullcontext()

@@ -93,7 +93,8 @@ class SharedInputs:
         """
         at, mask = pad_rows(self.lengths, rows)
         owners = numpy.where(mask, self.owners[at], -1)
-        attends = (owners == 0)[:, None, :] | (owners[:, :, None] == owners[:, None, :])
+        own = (owners[:, :, None] == owners[:, None, :]) & mask[:, None, :]
+        attends = (owners == 0)[:, None, :] | own
         ids = numpy.where(mask, self.ids[at], pad_id)
         return ids, numpy.where(mask, self.positions[at], 0), attends
 
