@@ -1,0 +1,128 @@
+"""Pruning: what leaving out unlikely descriptions saves, and what it costs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from spacy.training import Example
+from spacy.util import minibatch
+from torch import Tensor
+
+from .architectures import Scored, score_docs
+from .component import DualRelationExtractor
+from .probabilities import likely_predicates, to_probabilities
+
+
+def measure_pruning(
+    component: DualRelationExtractor,
+    examples: Iterable[Example],
+    values: Iterable[float],
+) -> list[dict[str, Any]]:
+    """Score a component with several values of the model's setting `prune`. The pairs
+    go through the encoders once, without pruning.
+
+    component (DualRelationExtractor): The trained component. Its settings stay.
+    examples (Iterable[Example]): Examples with gold relations, and with entities on the
+        predicted Docs, which get the relations that the last value leads to.
+    values (Iterable[float]): The values.
+    RETURNS (List[Dict[str, Any]]): For each value "prune"; "descriptions", how many a
+        pair is scored against, on average; "without", the share of pairs that are
+        scored against none; and "scores", as `component.score` returns them.
+    RAISES (ValueError): If the component reads no descriptions, its auxiliary head is
+        not trained, or there are no candidate pairs.
+    """
+    settings = component.model.attrs["settings"]
+    if settings.predict_with == "head":
+        raise ValueError(
+            f"'{component.name}' reads no descriptions, so there is nothing to prune: "
+            "alpha is 1 or predict_with is head."
+        )
+    if settings.alpha == 0:
+        raise ValueError(
+            f"'{component.name}' can't be pruned: alpha is 0, so the auxiliary head, "
+            "which chooses the descriptions, is not trained."
+        )
+    scored, kept = [], []
+    configured, settings.prune = settings.prune, 0.0
+    try:
+        for batch in minibatch(examples, 64):
+            scored += score_docs(component.model, [eg.predicted for eg in batch])
+            kept += batch
+    finally:
+        settings.prune = configured
+    if not any(len(found.pairs) for found, *_ in scored):
+        raise ValueError(
+            f"'{component.name}' finds no candidate pairs in the data. Its Docs need "
+            "entities of the types that the predicates relate."
+        )
+    rows = []
+    for value in values:
+        n_read = []
+        for example, (found, scores, logits) in zip(kept, scored):
+            assert scores is not None
+            scores = prune_scores(scores, logits, value)
+            n_read.append((~torch.isneginf(scores)).sum(dim=1))
+            probabilities = to_probabilities(scores, logits, settings.predict_with)
+            component.set_annotations(
+                [example.predicted], [Scored(found, probabilities.numpy())]
+            )
+        per_pair = torch.cat(n_read)
+        rows.append(
+            {
+                "prune": value,
+                "descriptions": per_pair.float().mean().item(),
+                "without": (per_pair == 0).float().mean().item(),
+                "scores": component.score(kept),
+            }
+        )
+    return rows
+
+
+def prune_scores(scores: Tensor, logits: Tensor, prune: float) -> Tensor:
+    """Leave out the scores that the model does not compute with this `prune`.
+
+    scores (Tensor): z, (n, R + 1), -inf where a predicate is not allowed.
+    logits (Tensor): l, (n, R + 1), -inf where a predicate is not allowed.
+    prune (float): A probability.
+    RETURNS (Tensor): z, (n, R + 1), -inf where a description is not read.
+    """
+    read = likely_predicates(logits, prune) & ~torch.isneginf(scores)
+    # A single description has nothing to be compared with.
+    read &= read.sum(dim=1, keepdim=True) > 1
+    return scores.masked_fill(~read, -torch.inf)
+
+
+def choose_measure(
+    score_weights: Mapping[str, float | None], scores: Mapping[str, Any]
+) -> str:
+    """Choose the F1 of relations that a pipeline is trained for.
+
+    score_weights (Mapping[str, Optional[float]]): The config's training.score_weights.
+    scores (Mapping[str, Any]): Scores of the component.
+    RETURNS (str): Which F1 of the component has the highest weight; "rel_micro_f" if
+        none has any.
+    """
+    weights = {
+        name: weight
+        for name, weight in score_weights.items()
+        if name.startswith("rel_") and name.endswith("_f")
+        if weight and weight > 0 and scores.get(name) is not None
+    }
+    return max(weights, key=lambda name: weights[name], default="rel_micro_f")
+
+
+def choose_prune(
+    rows: Sequence[dict[str, Any]], measure: str, max_loss: float
+) -> dict[str, Any]:
+    """Choose the largest `prune` that costs little.
+
+    rows (Sequence[Dict[str, Any]]): What `measure_pruning` returned, the first of them
+        for 0.
+    measure (str): The score that counts.
+    max_loss (float): How far it may be below that of the first row.
+    RETURNS (Dict[str, Any]): The row with the largest `prune` of those that are not
+        further below.
+    """
+    lowest = rows[0]["scores"][measure] - max_loss
+    good = [row for row in rows if row["scores"][measure] >= lowest]
+    return max(good, key=lambda row: row["prune"])
