@@ -1,0 +1,168 @@
+"""The runs of the benchmarks in `benchmarks/`, without a real dataset."""
+
+import json
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Span
+from spacy.training import Example
+from tiny_corpus import make_docs, make_pipeline, train, write_corpus
+
+from spacy_dualre import set_relations
+from spacy_dualre.corpus import build_corpus
+from spacy_dualre.scorer import score_relations
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+NAME = "dual_relation_extractor"
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """The script as a module."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(str(FOLDER))
+        yield __import__("runs")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A `.spacy` file of the tiny corpus."""
+    path = tmp_path_factory.mktemp("corpus") / "test.spacy"
+    return write_corpus(path, make_docs(spacy.blank("en").vocab))
+
+
+@pytest.fixture(scope="module")
+def half_trained(bert, tmp_path_factory):
+    """The folder of a pipeline whose ways to predict still differ."""
+    nlp = make_pipeline(bert)
+    train(nlp, steps=15)
+    path = tmp_path_factory.mktemp("half_trained") / "model"
+    nlp.to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def evaluated(runs, half_trained, corpus):
+    return runs.evaluate(half_trained, corpus)
+
+
+def f1(rows):
+    """The micro F1 of rows of counts."""
+    tp, fp, fn = numpy.sum(rows, axis=0)[2:]
+    return 2 * tp / (2 * tp + fp + fn)
+
+
+def test_a_run_matches_its_own_row_only(runs):
+    row = {
+        **{"dataset": "scierc", "encoder": "e", "variant": "dual", "seed": 0},
+        **{"steps": None, "train_docs": None, "scores": {}},
+    }
+    assert runs.Run("scierc", "e", "dual", 0).matches(row)
+    others = [
+        runs.Run("biored", "e", "dual", 0),
+        runs.Run("scierc", "f", "dual", 0),
+        runs.Run("scierc", "e", "tied", 0),
+        runs.Run("scierc", "e", "dual", 1),
+        runs.Run("scierc", "e", "dual", 0, steps=5),
+        runs.Run("scierc", "e", "dual", 0, train_docs=5),
+    ]
+    assert not any(run.matches(row) for run in others)
+    assert len({run.name for run in others}) == len(others)
+
+
+def test_recorded_runs_are_not_run_again(runs, tmp_path, monkeypatch):
+    done = []
+
+    def do_run(run, data, work, gpu):
+        done.append((run.variant, run.seed))
+        return vars(run)
+
+    monkeypatch.setattr(runs, "do_run", do_run)
+    variants = [runs.VariantName.linear, runs.VariantName.dual]
+    dataset = [runs.DatasetName.scierc]
+    results = tmp_path / "results"
+    assert runs.read_results("scierc", results) == []
+    runs.main(tmp_path, dataset, variants[:1], [0], results=results)
+    runs.main(tmp_path, dataset, variants, [0, 1], results=results)
+    assert done == [("linear", 0), ("linear", 1), ("dual", 0), ("dual", 1)]
+    rows = runs.read_results("scierc", results)
+    assert [(row["variant"], row["seed"]) for row in rows] == done
+    runs.main(tmp_path, dataset, variants[:1], [0], steps=5, results=results)
+    assert len(done) == 5
+
+
+def test_a_run_that_fails_is_not_recorded(runs, tmp_path, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("interrupted")
+
+    monkeypatch.setattr(runs, "do_run", fail)
+    dataset, variant = [runs.DatasetName.scierc], [runs.VariantName.dual]
+    with pytest.raises(RuntimeError, match="interrupted"):
+        runs.main(tmp_path, dataset, variant, [0], results=tmp_path)
+    assert runs.read_results("scierc", tmp_path) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*has no entities to relate")
+@pytest.mark.parametrize("way", ["dual", "head", "mean"])
+def test_scores_are_those_of_the_pipeline(evaluated, half_trained, corpus, way):
+    scores, _, pairs_per_s = evaluated
+    nlp = spacy.load(half_trained)
+    nlp.get_pipe(NAME).model.attrs["settings"].predict_with = way
+    expected = nlp.evaluate(list(build_corpus(str(corpus))(nlp)))
+    assert scores[way] == {name: expected[name] for name in scores[way]}
+    assert "rel_candidate_f" in scores[way]
+    assert pairs_per_s > 0
+
+
+def test_ways_to_predict_differ(evaluated):
+    """Otherwise the test above would not tell one from another."""
+    _, counts, _ = evaluated
+    assert counts["dual"] != counts["head"]
+
+
+@pytest.mark.parametrize("way", ["dual", "head", "mean"])
+def test_counts_add_up_to_the_scores(evaluated, way):
+    scores, counts, _ = evaluated
+    assert f1(counts[way]) == pytest.approx(scores[way]["rel_micro_f"])
+    assert json.loads(json.dumps(counts)) == counts
+    per_label = {}
+    for _, label, *rest in counts[way]:
+        per_label.setdefault(label, []).append([0, label, *rest])
+    per_type = sorted(prf["f"] for prf in scores[way]["rel_per_type"].values())
+    assert sorted(map(f1, per_label.values())) == pytest.approx(per_type)
+
+
+def test_scores_of_all_pairs_are_kept(evaluated, half_trained):
+    scored = numpy.load(half_trained.parent / "test.npz")
+    assert scored["z"].shape == scored["logits"].shape
+    assert scored["z"].shape[1] == 4  # no_relation and three predicates
+
+
+def test_linear_head_has_one_way_to_predict(runs, bert, corpus, tmp_path):
+    nlp = make_pipeline(bert, {"alpha": 1.0})
+    train(nlp, steps=2)
+    nlp.to_disk(tmp_path / "model")
+    scores, counts, _ = runs.evaluate(tmp_path / "model", corpus)
+    assert set(scores) == set(counts) == {"head"}
+
+
+def test_concept_relations_are_counted_once_for_a_doc(runs, bert):
+    nlp = make_pipeline(bert, concepts="max")
+    component = nlp.get_pipe(NAME)
+    predicted, gold = (nlp.make_doc("Anna met Bo , and Anna met Cy") for _ in range(2))
+    ids = {0: "a", 2: "b", 5: "a", 7: "c"}
+    for doc, pairs in (predicted, [(0, 2), (7, 5)]), (gold, [(0, 2), (2, 5), (0, 7)]):
+        spans = {i: Span(doc, i, i + 1, "PER", kb_id=id_) for i, id_ in ids.items()}
+        relations = [(spans[s], spans[o], "knows", 1.0) for s, o in pairs]
+        relations += [(spans[0], spans[2], "works_in", 1.0)] if doc is predicted else []
+        set_relations(doc, relations, "relations")
+    example = Example(predicted, gold)
+    rows = runs.count([example], component)
+    # "knows" is symmetric: a and b, a and c, both found.
+    knows, works_in = (component.labels.index(name) for name in ("knows", "works_in"))
+    expected = [[0, knows, 2, 0, 0], [0, works_in, 0, 1, 0]]
+    assert sorted(rows) == sorted(expected)
+    scores = score_relations([example], concepts="max", symmetric=["knows"])
+    assert f1(rows) == pytest.approx(scores["rel_concept_f"])

@@ -1,0 +1,272 @@
+"""The tables of `benchmarks/table.py`, from results that were made up here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+PAGE = "Before.\n\n{start}\nold numbers\n{end}\n\nAfter.\n"
+
+
+@pytest.fixture(scope="module")
+def table():
+    """The script as a module."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(str(FOLDER))
+        yield __import__("table")
+
+
+def make_scores(f, measure="micro"):
+    """Scores of a split, of which only the numbers in the table differ."""
+    return {
+        f"rel_{measure}_f": f,
+        "rel_micro_p": 0.5,
+        "rel_micro_r": 0.25,
+        "rel_concept_p": 0.375,
+        "rel_concept_r": 0.125,
+        "rel_candidate_f": 0.75,
+    }
+
+
+def make_row(variant="linear", seed=0, f=0.6, counts=(), **changes):
+    """A recorded run, as `benchmarks/runs.py` writes it.
+
+    f (float): F1 on test; on dev it is a tenth more.
+    counts (List[List[int]]): Counts of every way to predict.
+    changes: Other values of the row.
+    """
+    ways = {"linear": ["head"], "contrastive": ["dual", "mean"]}
+    ways = ways.get(variant, ["dual", "head", "mean"])
+    row = {
+        "dataset": "scierc",
+        "encoder": MINILM,
+        "variant": variant,
+        "seed": seed,
+        "steps": None,
+        "train_docs": None,
+        "versions": {"spacy": "3.8.0", "torch": "2.0.0"},
+        "commit": "abc123",
+        "hardware": {"machine": "x86_64", "cpu": "AVX2", "cores": 2, "threads": 1},
+        "seconds": {"train": 90.0, "dev": 1.0, "test": 1.0},
+        "pairs_per_s": {"dev": 1.0, "test": 12.34},
+        "counts": {way: [list(count) for count in counts] for way in ways},
+        **changes,
+    }
+    measure = {"biored": "concept", "semeval2010": "macro"}.get(row["dataset"], "micro")
+    row["scores"] = {
+        "dev": {way: make_scores(f + 0.1, measure) for way in ways},
+        "test": {way: make_scores(f, measure) for way in ways},
+    }
+    work = row.pop("work", "/home/somebody/my runs/")
+    name = f"{row['dataset']}-{Path(row['encoder']).name}-{variant}-{seed}"
+    row["commands"] = [
+        f"python -m spacy dualre config configs/base.cfg {work}{name}/config.cfg "
+        f"--paths.train {work}corpus/{row['dataset']}/train.spacy "
+        f"--paths.dev {work}corpus/{row['dataset']}/dev.spacy "
+        f"--components.encoder {row['encoder']}",
+        f"python -m spacy train {work}{name}/config.cfg --output {work}{name}",
+    ]
+    return row
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Writes rows as the results folder, and returns it."""
+
+    def write(*rows):
+        folder = tmp_path / "results"
+        folder.mkdir(exist_ok=True)
+        for row in rows:
+            with (folder / f"{row['dataset']}.jsonl").open("a", encoding="utf8") as f:
+                f.write(json.dumps(row) + "\n")
+        return folder
+
+    return write
+
+
+def lines_of(text, *starts):
+    """The lines of a text that begin with one of these."""
+    return [line for line in text.splitlines() if line.startswith(starts)]
+
+
+# One document with one right and one missed, another with one wrong and one missed.
+COUNTS = [[0, 0, 1, 0, 1], [1, 0, 0, 1, 1]]
+
+
+def test_nothing_is_run(table, results):
+    text = table.make_tables(results())
+    assert text.count("not run") == 4 * 2 * 5
+    assert "### SemEval-2010 Task 8" in text
+    assert "| MPNet-base | no-spans | not run |" in text
+    assert text.count("to compare") == 4
+
+
+def test_row_of_one_run(table, results):
+    text = table.make_tables(results(make_row(counts=COUNTS)))
+    (line,) = lines_of(text, "| MiniLM-L6 | linear | 0")
+    assert line.endswith(" | 0 | 70.00 | 50.00 | 25.00 | 60.00 | 75.00 | 1.5 | 12.3 |")
+    assert text.count("not run") == 4 * 2 * 5 - 1
+
+
+def test_spread_of_several_seeds(table, results):
+    rows = [make_row(seed=1, f=0.6, counts=COUNTS), make_row(seed=0, f=0.62)]
+    text = table.make_tables(results(*rows))
+    # The sample standard deviation of 60 and 62 is the square root of 2.
+    (line,) = lines_of(text, "| MiniLM-L6 | linear | 0, 1 | 71.00 ± 1.41 |")
+    assert "| 61.00 ± 1.41 |" in line
+
+
+def test_dual_run_has_three_ways_to_predict(table, results):
+    text = table.make_tables(results(make_row("dual", counts=COUNTS)))
+    numbers = "0 | 70.00 | 50.00 | 25.00 | 60.00 | 75.00 | 1.5"
+    assert lines_of(text, "| MiniLM-L6 | dual")[2:5] == [
+        f"| MiniLM-L6 | dual | {numbers} | 12.3 |",
+        f"| MiniLM-L6 | dual, mean of both | {numbers} | 12.3 |",
+        f"| MiniLM-L6 | dual, its own head | {numbers} | - |",
+    ]
+
+
+def test_contrastive_run_has_no_head_to_take_a_mean_with(table, results):
+    text = table.make_tables(results(make_row("contrastive", counts=COUNTS)))
+    assert len(lines_of(text, "| MiniLM-L6 | contrastive")) == 4
+    assert lines_of(text, "| MiniLM-L6 | contrastive | 0 | 70.00 |")
+
+
+def test_main_measures(table, results):
+    for dataset in ("biored", "semeval2010"):
+        results(make_row(dataset=dataset, f=0.4, counts=COUNTS))
+    text = table.make_tables(results())
+    rows = lines_of(text, "| MiniLM-L6 | linear | 0")
+    assert "| 50.00 | 37.50 | 12.50 | 40.00 | - |" in rows[0]
+    assert "| 50.00 | 50.00 | 25.00 | 40.00 | - |" in rows[1]
+    assert "test micro P | test micro R | test macro F1" in text
+
+
+def test_subsets_and_other_variants_have_rows_of_their_own(table, results):
+    rows = [
+        make_row(counts=COUNTS),
+        make_row("linear", train_docs=200, counts=COUNTS),
+        make_row("linear", steps=100, train_docs=200, counts=COUNTS),
+        make_row("no-context", counts=COUNTS),
+        make_row(encoder="/models/tiny", counts=COUNTS),
+    ]
+    text = table.make_tables(results(*rows))
+    assert lines_of(text, "| MiniLM-L6 | linear, 200 training documents | 0 |")
+    assert lines_of(
+        text, "| MiniLM-L6 | linear, 200 training documents, 100 steps | 0 |"
+    )
+    assert lines_of(text, "| MiniLM-L6 | no-context | 0 |")
+    assert lines_of(text, "| tiny | linear | 0 |")
+    assert "/models" not in text
+
+
+def test_runs_of_one_encoder_are_together_wherever_it_was(table, results):
+    rows = [
+        make_row(encoder=folder + "all-mpnet-base-v2", seed=seed, counts=COUNTS)
+        for seed, folder in enumerate(("/models/", "sentence-transformers/"))
+    ]
+    text = table.make_tables(results(*rows))
+    assert lines_of(text, "| MPNet-base | linear | 0, 1 |")
+
+
+@pytest.mark.parametrize("work", ["/home/somebody/my runs/", "work/", "s/", ""])
+def test_commands_without_the_machine(table, work):
+    row = make_row(seed=3, work=work, encoder="/models/all-mpnet-base-v2")
+    assert table.clean_commands(row) == [
+        "python -m spacy dualre config configs/base.cfg "
+        "WORK/scierc-all-mpnet-base-v2-linear-3/config.cfg "
+        "--paths.train WORK/corpus/scierc/train.spacy "
+        "--paths.dev WORK/corpus/scierc/dev.spacy "
+        "--components.encoder all-mpnet-base-v2",
+        "python -m spacy train WORK/scierc-all-mpnet-base-v2-linear-3/config.cfg "
+        "--output WORK/scierc-all-mpnet-base-v2-linear-3",
+    ]
+
+
+def test_machines_and_versions_are_named_once(table, results):
+    gpu = {**make_row()["hardware"], "gpu": "A card"}
+    rows = [
+        make_row(seed=0, counts=COUNTS),
+        make_row(seed=1, counts=COUNTS),
+        make_row(seed=2, counts=COUNTS, hardware=gpu),
+    ]
+    text = table.make_tables(results(*rows))
+    assert lines_of(text, "- ") == [
+        "- Hardware: no GPU; x86_64, AVX2, cores: 2, threads: 1",
+        "- Hardware: A card; x86_64, AVX2, cores: 2, threads: 1",
+        "- Versions: spacy 3.8.0, torch 2.0.0",
+    ]
+    assert text.count("; commit abc123") == 3
+
+
+def test_bootstrap_of_equal_runs(table):
+    dual, linear = make_row("dual", counts=COUNTS), make_row(counts=COUNTS)
+    assert table.bootstrap("scierc", [dual], [linear], "dual") == (0, 0, 0, 1)
+
+
+def test_bootstrap_of_a_better_run(table):
+    # 100 documents: the one finds 3 of 4 relations, the other 1 of 4, with 1 wrong.
+    better = [[i, 0, 3, 1, 1] for i in range(100)]
+    worse = [[i, 0, 1, 1, 3] for i in range(100)]
+    worse[0] = [0, 0, 4, 0, 0]
+    rows = [make_row("dual", counts=better)], [make_row(counts=worse)]
+    gain, low, high, p = table.bootstrap("scierc", *rows, "mean")
+    # F1 of 2 tp / (2 tp + fp + fn).
+    assert gain == pytest.approx(600 / 800 - 206 / (206 + 99 + 297))
+    assert 0 < low < gain < high
+    assert p == pytest.approx(2 / 10_001)
+
+
+def test_bootstrap_adds_up_seeds(table):
+    row = make_row("dual", counts=[[0, 0, 3, 0, 0], [1, 0, 0, 0, 3]])
+    other = make_row("dual", counts=[[0, 0, 1, 0, 2], [1, 0, 3, 2, 0]], seed=1)
+    linear = [
+        make_row(counts=[[0, 0, 0, 0, 3], [1, 0, 0, 0, 3]], seed=s) for s in (0, 1)
+    ]
+    gain, *_ = table.bootstrap("scierc", [row, other], linear, "dual")
+    assert gain == pytest.approx(2 * 7 / (2 * 7 + 2 + 5))
+
+
+def test_bootstrap_of_macro_f1(table):
+    """The mean of the labels in the gold data; another label that is predicted is not
+    one of them."""
+    dual = make_row("dual", counts=[[0, 0, 1, 0, 0], [1, 2, 1, 1, 1], [2, 1, 0, 5, 0]])
+    linear = make_row(counts=[[0, 0, 1, 0, 0], [1, 2, 0, 0, 2]])
+    gain, *_ = table.bootstrap("semeval2010", [dual], [linear], "dual")
+    assert gain == pytest.approx((1 + 0.5) / 2 - (1 + 0) / 2)
+
+
+def test_seeds_are_compared_with_their_own(table, results):
+    rows = [make_row("dual", seed=seed, counts=COUNTS) for seed in (0, 1, 2)]
+    rows += [make_row(seed=seed, counts=COUNTS) for seed in (1, 2, 3)]
+    rows += [make_row("dual", seed=4, train_docs=7, counts=COUNTS)]
+    text = table.make_tables(results(*rows))
+    assert lines_of(text, "| MiniLM-L6 | dual | 1, 2 |") == [
+        "| MiniLM-L6 | dual | 1, 2 | +0.00 | +0.00 to +0.00 | 1.0000 |"
+    ]
+    assert not lines_of(text, "| MiniLM-L6 | dual, 7 training documents | 4 | +")
+
+
+def test_only_what_is_between_the_markers_changes(table, results, tmp_path):
+    folder = results(make_row("dual", counts=COUNTS), make_row(counts=COUNTS))
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.format(start=table.START, end=table.END), encoding="utf8")
+    table.main(folder, page)
+    once = page.read_text("utf8")
+    assert "old numbers" not in once
+    assert once.startswith(f"Before.\n\n{table.START}\n")
+    assert once.endswith(f"{table.END}\n\nAfter.\n")
+    table.main(folder, page)
+    assert page.read_text("utf8") == once
+
+
+def test_page_without_markers(table):
+    with pytest.raises(ValueError, match="generated by benchmarks/table.py"):
+        table.replace_tables(f"Only {table.START}", "")
+
+
+def test_no_number_of_the_page_is_written_by_hand(table):
+    page = table.PAGE.read_text("utf8")
+    assert table.replace_tables(page, table.make_tables(table.RESULTS)) == page
