@@ -416,7 +416,9 @@ def _read_descriptions(
         vectors = cache.fetch(
             inputs.keys(),
             (*version, model.attrs["settings"].mixed_precision),
-            lambda rows: module.read_descriptions(inputs.select(numpy.asarray(rows))),
+            lambda rows: module.read_descriptions(
+                inputs.select(numpy.asarray(rows, dtype="int64"))
+            ),
         )
     else:
         vectors = module.read_descriptions(inputs)
