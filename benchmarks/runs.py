@@ -141,7 +141,7 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
     ]
     for command in commands:
         subprocess.run(command, check=True, cwd=ROOT)
-    return [_as_text(command) for command in commands]
+    return [_as_text(command, folder.parent) for command in commands]
 
 
 def evaluate(model: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], float]:
@@ -159,10 +159,8 @@ def evaluate(model: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], f
     examples = copy_gold_entities(build_corpus(str(data))(nlp), spans_key)
     settings = component.model.attrs["settings"]
     settings.prune = 0.0
-    ways = [w for w in PREDICT_WITH if (w == "head") == (settings.alpha == 1)]
-    if 0 < settings.alpha < 1:
-        ways = list(PREDICT_WITH)
-        settings.predict_with = "mean"  # computes both
+    ways = {0: ("dual",), 1: ("head",)}.get(settings.alpha, PREDICT_WITH)
+    settings.predict_with = ways[-1]  # "mean" computes both
     start = time.perf_counter()
     parts: list[Any] = []
     for batch in minibatch(tqdm(examples, desc="Score", unit="doc"), nlp.batch_size):
@@ -251,14 +249,17 @@ def do_run(run: Run, data: Path, work: Path, gpu: int) -> dict[str, Any]:
     if not record.exists():
         start = time.perf_counter()
         commands = train(run, corpus, folder, gpu)
-        trained = {"commands": commands, "train": time.perf_counter() - start}
+        trained = {
+            "commands": commands,
+            "versions": {name: version(name) for name in PACKAGES},
+            "commit": _commit(),
+            "train": time.perf_counter() - start,
+        }
         record.write_text(json.dumps(trained), encoding="utf8")
     trained = json.loads(record.read_text("utf8"))
-    row: dict[str, Any] = {**vars(run), "commands": trained["commands"]}
-    row["versions"] = {name: version(name) for name in PACKAGES}
-    row["commit"] = _commit()
+    row: dict[str, Any] = {**vars(run), **trained}
     row["hardware"] = describe_hardware(gpu)
-    row["seconds"] = {"train": trained["train"]}
+    row["seconds"] = {"train": row.pop("train")}
     row["scores"], row["pairs_per_s"] = {}, {}
     if gpu >= 0:
         spacy.require_gpu(gpu)
@@ -300,10 +301,10 @@ def _override_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _as_text(command: list[str]) -> str:
+def _as_text(command: list[str], work: Path) -> str:
     """A command without the paths of this machine."""
     words = ["python" if word == sys.executable else word for word in command]
-    return " ".join(words)
+    return " ".join(word.replace(str(work), "WORK") for word in words)
 
 
 # fmt: off
