@@ -18,7 +18,7 @@ from .description_cache import DescriptionCache
 from .encoders import add_markers, check_levitated, load_encoder, max_input_length
 from .instances import InstanceBuilder, Pairs
 from .predicates import parse_predicates
-from .probabilities import PREDICT_WITH, likely_predicates, to_probabilities
+from .probabilities import PREDICT_WITH, in_question, to_probabilities
 from .shim import DualEncoderShim, get_shim
 
 # Scores held at once while predicting: bounds the memory of pairs x predicates x H.
@@ -376,10 +376,8 @@ def _choose(
         numpy.put_along_axis(scored, hardest, True, axis=1)
         scored &= batch.pairs.allowed[batch.rows]
     elif not is_train and model.attrs["settings"].prune:
-        likely = likely_predicates(logits, model.attrs["settings"].prune)
-        scored = scored & likely.cpu().numpy()
-        # A single description has nothing to be compared with.
-        scored &= scored.sum(axis=1, keepdims=True) > 1
+        left = in_question(logits, model.attrs["settings"].prune)
+        scored = scored & left.cpu().numpy()
     return scored
 
 

@@ -6,16 +6,17 @@ from torch import Tensor
 PREDICT_WITH = ("dual", "head", "mean")
 
 
-def likely_predicates(logits: Tensor, prune: float) -> Tensor:
+def in_question(logits: Tensor, prune: float) -> Tensor:
     """Find the predicates that the auxiliary head leaves in question.
 
     logits (Tensor): l, (n, R + 1), -inf where a predicate is not allowed.
     prune (float): A probability.
-    RETURNS (Tensor): Those with at least this probability, and in any case the most
-        probable one, bool, (n, R + 1).
+    RETURNS (Tensor): The most probable predicate of a pair and all with at least this
+        probability; none where that is a single one. Bool, (n, R + 1).
     """
-    likely = logits.softmax(dim=1) >= prune
-    return likely.scatter(1, logits.argmax(dim=1, keepdim=True), True)
+    likely = (logits.softmax(dim=1) >= prune) & ~torch.isneginf(logits)
+    likely = likely.scatter(1, logits.argmax(dim=1, keepdim=True), True)
+    return likely & (likely.sum(dim=1, keepdim=True) > 1)
 
 
 def to_probabilities(

@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from spacy.training import Example
 from spacy.util import minibatch
-from torch import Tensor
 
 from .architectures import Scored, score_docs
 from .component import DualRelationExtractor
-from .probabilities import likely_predicates, to_probabilities
+from .probabilities import in_question, to_probabilities
 
 
 def measure_pruning(
@@ -60,8 +59,9 @@ def measure_pruning(
         n_read = []
         for example, (found, scores, logits) in zip(kept, scored):
             assert scores is not None
-            scores = prune_scores(scores, logits, value)
-            n_read.append((~torch.isneginf(scores)).sum(dim=1))
+            read = in_question(logits, value)
+            n_read.append(read.sum(dim=1))
+            scores = scores.masked_fill(~read, -torch.inf)
             probabilities = to_probabilities(scores, logits, settings.predict_with)
             component.set_annotations(
                 [example.predicted], [Scored(found, probabilities.numpy())]
@@ -76,20 +76,6 @@ def measure_pruning(
             }
         )
     return rows
-
-
-def prune_scores(scores: Tensor, logits: Tensor, prune: float) -> Tensor:
-    """Leave out the scores that the model does not compute with this `prune`.
-
-    scores (Tensor): z, (n, R + 1), -inf where a predicate is not allowed.
-    logits (Tensor): l, (n, R + 1), -inf where a predicate is not allowed.
-    prune (float): A probability.
-    RETURNS (Tensor): z, (n, R + 1), -inf where a description is not read.
-    """
-    read = likely_predicates(logits, prune) & ~torch.isneginf(scores)
-    # A single description has nothing to be compared with.
-    read &= read.sum(dim=1, keepdim=True) > 1
-    return scores.masked_fill(~read, -torch.inf)
 
 
 def choose_measure(
