@@ -41,10 +41,14 @@ def evaluate_cli(
         (label, *_percent(prf["p"], prf["r"], prf["f"]))
         for label, prf in per_type.items()
     ]
-    for name in ("micro", "boundary"):
-        values = [scores[f"rel_{name}_{part}"] for part in "prf"]
-        rows.append((name, *_percent(*values)))
+    for name in ("micro", "boundary", "concept"):
+        # Concepts are scored only where the component joins mentions.
+        if f"rel_{name}_f" in scores:
+            values = [scores[f"rel_{name}_{part}"] for part in "prf"]
+            rows.append((name, *_percent(*values)))
     rows.append(("macro", "", "", *_percent(scores["rel_macro_f"])))
+    candidates = _percent(scores["rel_candidate_f"])
+    rows.append(("micro, candidates only", "", "", *candidates))
     msg.table(
         rows, header=("", "P", "R", "F"), aligns=("l", "r", "r", "r"), divider=True
     )
