@@ -1,11 +1,13 @@
 """The package's own commands."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 import spacy
 import srsly
+from spacy.tokens import Span
 from spacy.util import load_config
 from tiny_corpus import TEXTS, make_docs, write_corpus
 from typer.testing import CliRunner
@@ -62,6 +64,40 @@ def test_evaluate_prints_and_saves_the_scores_of_every_predicate(
     assert scores["rel_candidate_f"] == 1.0
     for label in scores["rel_per_type"]:
         assert label in result.output
+    assert re.search(r"^micro +100.00 +100.00 +100.00$", result.output, re.MULTILINE)
+    # Without `concepts` there are no scores of concepts.
+    assert not re.search(r"^concept ", result.output, re.MULTILINE)
+
+
+def test_evaluate_prints_the_scores_of_concepts(run, trained_path, tmp_path):
+    docs = make_docs(spacy.blank("en").vocab)
+    for doc in docs:
+        spans = {
+            (e.start, e.end): Span(doc, e.start, e.end, e.label, kb_id=e.text)
+            for e in doc.ents
+        }
+        doc._.relations = [
+            (spans[s.start, s.end], spans[o.start, o.end], label)
+            for s, o, label, _ in doc._.relations
+        ]
+        doc.ents = list(spans.values())
+    gold = write_corpus(tmp_path / "gold.spacy", docs)
+    nlp = spacy.load(trained_path)
+    nlp.get_pipe("dual_relation_extractor").cfg["concepts"] = "max"
+    nlp.to_disk(tmp_path / "model")
+    result = run("evaluate", tmp_path / "model", gold)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^concept +100.00 +100.00 +100.00$", result.output, re.MULTILINE)
+
+
+def test_evaluate_prints_the_score_of_the_candidates_only(run, trained_path, tmp_path):
+    gold = write_corpus(tmp_path / "gold.spacy", make_docs(spacy.blank("en").vocab))
+    # "Anna was born in Rome" has three tokens in between.
+    setting = ["--components.dual_relation_extractor.candidates.max_tokens", "2"]
+    result = run("evaluate", trained_path, gold, *setting)
+    assert re.search(r"^micro +100.00 +80.00 +88.89$", result.output, re.MULTILINE)
+    row = r"^micro, candidates only +100.00$"
+    assert re.search(row, result.output, re.MULTILINE)
 
 
 def test_evaluate_can_change_settings_for_the_run(run, trained_path, tmp_path):
@@ -103,5 +139,5 @@ def test_draw_names_the_component_that_is_missing(run, tmp_path):
 def test_commands_are_part_of_spacys_command_line():
     command = [sys.executable, "-m", "spacy", "dualre", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    for name in ("convert", "config", "evaluate", "draw"):
+    for name in ("convert", "config", "evaluate", "answers", "draw"):
         assert name in result.stdout

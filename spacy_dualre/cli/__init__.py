@@ -23,4 +23,4 @@ def fail_on_error() -> Iterator[None]:
 
 
 # The commands register themselves with the app.
-from . import config, convert, draw, evaluate, find_prune  # noqa: E402, F401
+from . import answers, config, convert, draw, evaluate, find_prune  # noqa: E402, F401

@@ -11,13 +11,14 @@ text stay together, so no text of dev is in train.
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
+from ..relations import Relation
 from .docs import ENTITIES_KEY, Mention, add_relations, make_doc
 from .format import Format, input_error, read_lines
 from .report import CHANGED, NOTED, Report, SplitReport
@@ -67,6 +68,30 @@ def read(nlp: Language, input_dir: Path, report: Report) -> Iterator[tuple[str, 
         yield "test", _make_doc(nlp, sentence, report["test"])
 
 
+def answer(doc: Doc, relations: Iterable[Relation]) -> str:
+    """Write the relation of a Doc's nominals as a line in the task's answer format.
+
+    doc (Doc): A converted sentence. Its own relations are not read.
+    relations (Iterable[Relation]): Relations between its nominals, on any Doc of the
+        same tokens. Of several the one with the highest score counts.
+    RETURNS (str): Id and label, such as "8001\\tCause-Effect(e2,e1)" or "8002\\tOther".
+    RAISES (ValueError): If the Doc has no id, or other nominals than e1 and e2.
+    """
+    id_ = doc.user_data.get("doc_id")
+    nominals = {_tokens(span): span.id_ for span in doc.spans.get(ENTITIES_KEY, ())}
+    if id_ is None or sorted(nominals.values()) != ["e1", "e2"]:
+        raise ValueError(
+            f"Expected a document with an id and the nominals e1 and e2, but found "
+            f"the id {id_} and {len(nominals)} entities in '{doc.text[:50]}'. Is this "
+            "SemEval-2010 Task 8, converted with spacy-dualre convert semeval2010?"
+        )
+    best = max(relations, key=lambda relation: relation.score, default=None)
+    if best is None:
+        return f"{id_}\t{NO_RELATION}"
+    subject, object_ = nominals[_tokens(best.subject)], nominals[_tokens(best.object)]
+    return f"{id_}\t{best.label}({subject},{object_})"
+
+
 def choose_dev_texts(sentences: list[Sentence]) -> set[str]:
     """Choose the texts of the development split, by label and by hash of the text.
 
@@ -93,6 +118,10 @@ def choose_dev_texts(sentences: list[Sentence]) -> set[str]:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf8")).hexdigest()
+
+
+def _tokens(span: Span) -> tuple[int, int]:
+    return (span.start, span.end)
 
 
 def _read_sentences(path: Path) -> Iterator[Sentence]:
