@@ -107,8 +107,8 @@ def build_dual_encoder(
     max_length (int): Wordpieces that an encoder reads at most.
     context_length (int): Text around the pair's sentences is read too, up to this many
         wordpieces. 0: the sentences alone.
-    levitated_markers (bool): Faster, and another model: the pairs of a text share one
-        reading of it, which sees none of their markers.
+    levitated_markers (bool): Faster, and another model: the pairs of a subject share
+        one reading of their text, which does not see the objects' markers.
     fill_spans (bool): Whether descriptions hold the pair's spans, or its markers only.
     tie_encoders (bool): Whether one encoder reads both instances and descriptions.
     use_context (bool): Whether the instance's [CLS] goes into the description's vector.

@@ -21,7 +21,7 @@ from .predicates import SLOTS, Predicate
 
 ROLES = ("S", "O")
 N_MARKERS = 4  # opening and closing, for subject and object
-MAX_SHARED = 32  # pairs that share one reading of their text
+MAX_SHARED = 32  # pairs that share one reading
 
 
 def marker_texts(entity_type: str) -> list[str]:
@@ -188,66 +188,58 @@ class InstanceBuilder:
         RETURNS (Inputs): n inputs, in the order of the rows.
         """
         starts, ends, order = self._text_ranges(pairs, rows)
-        marker = numpy.take_along_axis(_markers(pairs, rows), order, axis=1)
-        columns: list[tuple[Any, Any]] = [(self._first_at, self._first_at + 1)]
-        for k in range(8):
-            columns.append((starts[:, k], ends[:, k]))
-            if k % 2 == 0 and k // 2 < N_MARKERS:
-                columns.append((marker[:, k // 2], marker[:, k // 2] + 1))
-        columns.append((self._last_at, self._last_at + 1))
-        marker_column = numpy.asarray([2, 5, 8, 11])
-        opening = marker_column[numpy.argsort(order, axis=1)]
-        return self._join(pairs, columns, len(rows), opening[:, 0], opening[:, 2])
+        opening = numpy.argsort(order, axis=1) * 3 + 2
+        starts, ends = self._with_markers(pairs, rows, starts, ends, order)
+        ids, lengths, at = gather_ranges(pairs.pool, starts, ends)
+        row = numpy.arange(len(rows))
+        return Inputs(ids, lengths, at[row, opening[:, 0]], at[row, opening[:, 2]])
 
     def shared_instances(self, pairs: Pairs, rows: numpy.ndarray) -> SharedInputs:
-        """Build what the instance encoder reads where the pairs of a text share one
-        reading of it, with levitated markers.
+        """Build what the instance encoder reads where the pairs of a subject share one
+        reading of their text, in which the objects' markers are levitated.
 
         pairs (Pairs): The pairs.
         rows (ndarray): Which of them, int, (n,).
         RETURNS (SharedInputs): The texts, and n pairs in the order of the rows.
         """
         starts, ends, order = self._text_ranges(pairs, rows)
-        # Pairs with the same window read the same text, unless something in it was
-        # left out.
+        # Pairs with the same subject and window read the same text, unless something
+        # in it was left out.
         elided = (ends[:, 7] - starts[:, 0]) > (ends - starts).sum(axis=1)
         own = numpy.where(elided, 1 + numpy.arange(len(rows)), 0)
-        key = numpy.column_stack([pairs.window[rows], own])
+        subject = [pairs.spans[rows, :2], pairs.surfaces[rows, :1]]
+        key = numpy.column_stack([pairs.window[rows], *subject, own])
         _, group = numpy.unique(key, axis=0, return_inverse=True)
-        part = _rank(group) // MAX_SHARED
-        _, representative, text_of = numpy.unique(
-            numpy.column_stack([group, part]),
-            axis=0,
-            return_index=True,
-            return_inverse=True,
+        part = numpy.column_stack([group, _rank(group) // MAX_SHARED])
+        _, first, text_of = numpy.unique(
+            part, axis=0, return_index=True, return_inverse=True
         )
         rank = _rank(text_of)
-        ones = numpy.ones((len(rows), 1), dtype="int64")
-        starts = numpy.hstack([self._first_at * ones, starts, self._last_at * ones])
-        ends = numpy.hstack([starts[:, :1] + 1, ends, starts[:, -1:] + 1])
-        text, text_lengths, _ = gather_ranges(
-            pairs.pool, starts[representative], ends[representative]
-        )
-        sizes = ends - starts
-        edges_at = (numpy.cumsum(sizes, axis=1) - sizes)[:, [2, 4, 6, 8]]
-        edges_at = numpy.take_along_axis(edges_at, numpy.argsort(order, axis=1), axis=1)
-        edges_at[:, 1::2] -= 1  # a closing marker has the span's last wordpiece's place
+        starts, ends = self._with_markers(pairs, rows, starts, ends, order)
+        column = numpy.argsort(order, axis=1) * 3 + 2  # of each marker
+        row = numpy.arange(len(rows))
+        for marker in column[:, 2:].T:
+            ends[row, marker] = starts[row, marker]  # the object's are not in the text
+        text, text_lengths, _ = gather_ranges(pairs.pool, starts[first], ends[first])
+        at = numpy.cumsum(ends - starts, axis=1) - (ends - starts)
+        at = numpy.take_along_axis(at, column, axis=1)
         n_pairs = numpy.bincount(text_of, minlength=len(text_lengths))
-        lengths = text_lengths + N_MARKERS * n_pairs
+        lengths = text_lengths + 2 * n_pairs
         begins = numpy.cumsum(lengths) - lengths
         within = numpy.arange(len(text)) - numpy.repeat(
             numpy.cumsum(text_lengths) - text_lengths, text_lengths
         )
         text_at = numpy.repeat(begins, text_lengths) + within
-        opens_at = text_lengths[text_of] + N_MARKERS * rank
-        markers_at = (begins[text_of] + opens_at)[:, None] + numpy.arange(N_MARKERS)
+        opens_at = text_lengths[text_of] + 2 * rank
+        markers_at = (begins[text_of] + opens_at)[:, None] + numpy.arange(2)
         ids, positions, owners = numpy.zeros((3, int(lengths.sum())), dtype="int64")
         ids[text_at], positions[text_at] = text, within
-        ids[markers_at] = pairs.pool[_markers(pairs, rows)]
-        positions[markers_at] = edges_at
+        ids[markers_at] = pairs.pool[_markers(pairs, rows)[:, 2:]]
+        # The closing marker has the place of the span's last wordpiece.
+        positions[markers_at] = at[:, 2:] - [0, 1]
         owners[markers_at] = 1 + rank[:, None]
         return SharedInputs(
-            ids, positions, owners, lengths, text_of, opens_at, opens_at + 2
+            ids, positions, owners, lengths, text_of, at[:, 0], opens_at
         )
 
     def descriptions(
@@ -360,6 +352,32 @@ class InstanceBuilder:
         starts[:, 2:7:2], ends[:, 2:7:2] = edges[:, 1:] - keep // 2, edges[:, 1:]
         starts[:, 7], ends[:, 7] = edges[:, 3], window[:, 1]
         return starts, ends, order
+
+    def _with_markers(
+        self,
+        pairs: Pairs,
+        rows: numpy.ndarray,
+        starts: numpy.ndarray,
+        ends: numpy.ndarray,
+        order: numpy.ndarray,
+    ) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Put the markers and the special wordpieces between the ranges of a text.
+
+        RETURNS: Starts and ends, (n, 14) each; the markers are columns 2, 5, 8 and 11.
+        """
+        marker = numpy.take_along_axis(_markers(pairs, rows), order, axis=1)
+        special = numpy.ones((len(rows), 2), dtype="int64")
+        special *= [self._first_at, self._last_at]
+        both = [
+            numpy.insert(
+                numpy.hstack([special[:, :1] + i, text, special[:, 1:] + i]),
+                [2, 4, 6, 8],
+                marker + i,
+                axis=1,
+            )
+            for i, text in enumerate((starts, ends))
+        ]
+        return both[0], both[1]
 
     def _fit(self, pairs: Pairs) -> None:
         """Narrow the context around each pair to what the encoder can read."""

@@ -66,7 +66,7 @@ def split_pairs(
     description_length (int): Wordpieces of the longest description, without its spans.
     max_tokens (int): Wordpieces that a part may hold. One larger pair is a part of its
         own.
-    levitated_markers (bool): Whether the pairs of a text share one reading of it.
+    levitated_markers (bool): Whether the pairs of a subject share one reading.
     YIELDS (ndarray): Row numbers of a part.
     """
     spans = (pairs.spans[:, 1::2] - pairs.spans[:, ::2]).sum(axis=1)
@@ -75,8 +75,8 @@ def split_pairs(
     rows = rows[numpy.lexsort((window[:, 1], window[:, 0], -lengths[rows]))]
     read = lengths[rows]
     if levitated_markers:
-        same = (pairs.window[rows][1:] == pairs.window[rows][:-1]).all(axis=1)
-        read[1:][same] = N_MARKERS
+        text = numpy.column_stack([pairs.window[rows], pairs.spans[rows, :2]])
+        read[1:][(text[1:] == text[:-1]).all(axis=1)] = 2  # only the object's markers
     tokens = read + n_descriptions[rows] * (spans[rows] + description_length)
     part = numpy.cumsum(tokens) // max_tokens
     yield from numpy.split(rows, numpy.flatnonzero(numpy.diff(part)) + 1)

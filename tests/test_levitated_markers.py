@@ -1,4 +1,6 @@
-"""One reading of a text for all of its pairs (levitated markers)."""
+"""One reading of a text for all pairs of a subject (levitated markers)."""
+
+import re
 
 import numpy
 import pytest
@@ -6,7 +8,7 @@ import spacy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_instances import all_pairs, cut_at_markers, docs, make_builder, rows_of
+from test_instances import all_pairs, docs, make_builder, rows_of
 from tiny_corpus import make_pipeline, relations_of, train, with_entities
 from tiny_encoders import make_deberta_v2, make_mpnet, make_roberta
 
@@ -47,39 +49,38 @@ def test_pairs_read_the_text_and_markers_of_their_own_instance(
             array[part].tolist()
             for array in (shared.ids, shared.positions, shared.owners)
         )
-        _, chunks = cut_at_markers(tokenizer, instance)
-        text = [instance[0], *(i for chunk in chunks for i in chunk), instance[-1]]
+        levitated = [i for i in instance if (is_object(tokenizer, i))]
+        text = [i for i in instance if i not in levitated]
         assert [i for i, owner in zip(ids, owners) if not owner] == text
         assert positions[: len(text)] == list(range(len(text)))
+        subject, object_ = int(shared.subject_at[row]), int(shared.object_at[row])
+        solid_at = int(solid.subject_at[row])
+        assert ids[subject] == instance[solid_at]
         # Each marker has the place of the wordpiece that it stands beside in the solid
         # instance: behind an opening one, before a closing one.
-        subject = int(shared.subject_at[row])
-        assert int(shared.object_at[row]) == subject + 2
-        assert len({owners[subject + k] for k in range(4)}) == 1
-        assert owners[subject] > 0
-        found = {}
-        at = 0
-        for wordpiece in instance:
-            name = tokenizer.convert_ids_to_tokens(wordpiece)
-            if name in tokenizer.get_added_vocab() and name.startswith(
-                ("<S", "</S", "<O", "</O")
-            ):
-                found[wordpiece] = at - name.startswith("</")
-            else:
-                at += 1
-        markers = {ids[subject + k]: positions[subject + k] for k in range(4)}
-        assert markers == found
+        opens, closes = (instance.index(marker) for marker in levitated)
+        assert ids[object_ : object_ + 2] == levitated
+        assert positions[object_ : object_ + 2] == [opens, closes - 2]
+        assert owners[object_] == owners[object_ + 1] > 0
+        assert owners.count(owners[object_]) == 2
 
 
-def test_pairs_of_a_sentence_share_one_reading(tokenizer):
+def is_object(tokenizer, wordpiece):
+    """Whether it is the marker of an object."""
+    return bool(re.match("</?O[:>]", tokenizer.convert_ids_to_tokens(wordpiece)))
+
+
+def test_pairs_of_a_subject_share_one_reading(tokenizer):
     (doc,) = [d for d in with_entities(spacy.blank("en")) if len(d.ents) == 4]
     doc.spans["entities"] = doc.ents
     builder = make_builder(tokenizer)
     pairs = builder.featurize(all_pairs(doc))
     shared = builder.shared_instances(pairs, numpy.arange(len(pairs)))
     solid = builder.instances(pairs, numpy.arange(len(pairs)))
-    assert len(shared.lengths) == 1
-    assert shared.lengths[0] == solid.lengths[0] - 4 + 4 * len(pairs)
+    assert len(shared.lengths) == 4
+    others = [sum(shared.text_of == text) for text in range(4)]
+    assert sum(others) == len(pairs)
+    assert shared.lengths.tolist() == [solid.lengths[0] - 2 + 2 * n for n in others]
 
 
 @pytest.mark.parametrize("make", [None, make_roberta])
@@ -98,7 +99,7 @@ def test_a_pair_is_read_as_if_it_were_alone(bert, make, tmp_path, monkeypatch):
         numpy.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_the_text_does_not_see_the_markers(bert):
+def test_the_text_does_not_see_the_objects_markers(bert):
     nlp = make_pipeline(bert, LEVITATED)
     train(nlp, steps=3)
     model = nlp.get_pipe("dual_relation_extractor").model
@@ -108,12 +109,14 @@ def test_the_text_does_not_see_the_markers(bert):
     found = nlp.get_pipe("dual_relation_extractor").find_candidates(doc)
     pairs = builder.featurize([found])
     shared = builder.shared_instances(pairs, numpy.arange(len(pairs)))
-    text = shared.ids[shared.owners == 0][None]
-    with torch.no_grad():
-        plain = module.instance_encoder(input_ids=torch.from_numpy(text))[0]
-        context = module.read_shared_instances(shared).context
-    expected = plain[0, 0]
-    torch.testing.assert_close(context, expected.expand_as(context), atol=1e-5, rtol=0)
+    ends = shared.lengths.cumsum().tolist()
+    for row, text_of in enumerate(shared.text_of.tolist()):
+        part = slice(ends[text_of] - shared.lengths[text_of], ends[text_of])
+        text = shared.ids[part][shared.owners[part] == 0][None]
+        with torch.no_grad():
+            plain = module.instance_encoder(input_ids=torch.from_numpy(text))[0]
+            context = module.read_shared_instances(shared).context[row]
+        torch.testing.assert_close(context, plain[0, 0], atol=1e-5, rtol=0)
 
 
 def test_a_trained_pipeline_is_the_same_after_loading(bert, tmp_path):
