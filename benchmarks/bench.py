@@ -8,6 +8,7 @@ import numpy
 import torch
 from measure import MatrixRate, Memory, Watch, multiply_adds
 from naive import BATCH_SIZE, score_batch
+from rows import KEYS
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -21,21 +22,6 @@ from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.description_cache import DescriptionCache
 from spacy_dualre.dual_encoder import DualEncoder
 from spacy_dualre.shim import get_shim
-
-KEYS = (
-    "mode",
-    "dtype",
-    "device",
-    "pairs",
-    "seconds",
-    "pairs_per_s",
-    "ratio_to_naive",
-    "share_of_ceiling",
-    "padding",
-    "peak_mb",
-    "max_score_diff",
-)
-
 
 # The methods of the builder that make the encoders' inputs.
 FEATURES = ("featurize", "instances", "shared_instances", "descriptions")

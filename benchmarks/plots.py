@@ -1,4 +1,4 @@
-"""Plots what benchmarks/speed.py measured. See docs/speed.md.
+"""Plots what benchmarks/speed.py measured, and writes it into docs/speed.md.
 
 python benchmarks/plots.py FILE [FILE ...] docs/speed
 """
@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import matplotlib
 import typer
+from rows import HEADER, cells, remarks
+from table import make_table, replace_tables
 from wasabi import msg
 
 matplotlib.use("svg")
@@ -50,7 +52,7 @@ def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for row in rows:
         x, y = row["pairs_per_s"], 100 * row["f1"]
-        axes.plot(x, y, "o", color=GRAY if row["mode"] == "naive" else BLUE)
+        axes.plot(x, y, "o", color=GRAY if row["mode"].endswith("naive") else BLUE)
         axes.annotate(row["mode"], (x, y), xytext=(5, 4), textcoords="offset points")
     axes.set(xscale="log", xlabel="pairs per second", ylabel="F1")
     axes.margins(x=0.25, y=0.15)
@@ -76,6 +78,22 @@ def plot_modes(rows: list[dict[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
+def make_tables(rows: list[dict[str, Any]]) -> str:
+    """Write the rows as tables.
+
+    rows (List[Dict[str, Any]]): The rows.
+    RETURNS (str): Markdown, with the machine of each workload.
+    """
+    lines: list[str] = []
+    for workload in dict.fromkeys(row["workload"] for row in rows):
+        chosen = [row for row in rows if row["workload"] == workload]
+        lines += [f"### {workload}", "", chosen[0]["machine"] + ".", ""]
+        lines += [*make_table(HEADER, [cells(row) for row in chosen]), ""]
+        said = [f"- {row['mode']}: {remarks(row)}" for row in chosen if remarks(row)]
+        lines += [*said, ""] if said else []
+    return "\n".join(lines)
+
+
 def _save(figure: Any, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
@@ -87,16 +105,21 @@ def main(
     files: Annotated[
         list[Path], typer.Argument(help="What speed.py wrote with --json", exists=True)
     ],  # noqa: E501
-    output: Annotated[Path, typer.Argument(help="Directory for the plots")],
+    output: Annotated[
+        Path, typer.Argument(help="Directory for the plots; the page is beside it")
+    ],  # noqa: E501
     # fmt: on
 ) -> None:
-    """Plot what speed.py measured."""
+    """Plot what speed.py measured, and write it into the page."""
     rows = [
         json.loads(line)
         for file in files
         for line in file.read_text(encoding="utf8").splitlines()
     ]
     output.mkdir(parents=True, exist_ok=True)
+    page = output.with_suffix(".md")
+    text = replace_tables(page.read_text("utf8"), make_tables(rows))
+    page.write_text(text, encoding="utf8")
     with pyplot.rc_context(STYLE):
         for sweep in dict.fromkeys(row["sweep"] for row in rows if "sweep" in row):
             points = [row for row in rows if row.get("sweep") == sweep]

@@ -16,6 +16,7 @@ import spacy
 import torch
 import typer
 from bench import MODES, Bench
+from rows import HEADER, cells, remarks
 from sweeps import run_sweeps
 from wasabi import msg
 from workloads import LIMIT, NAME, SETUPS, make_pipeline, read_docs, take_pairs
@@ -81,28 +82,11 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     rows (Iterable[Dict[str, Any]]): The rows.
     """
     rows = list(rows)
-    columns = {
-        "mode": lambda row: row["mode"],
-        "pairs": lambda row: _number(row["pairs"], ",.0f"),
-        "seconds": lambda row: _number(row["seconds"], ".3g"),
-        "pairs/s": lambda row: _number(row["pairs_per_s"], ",.1f"),
-        "docs/s": lambda row: _number(row.get("docs_per_s"), ".2f"),
-        "x naive": lambda row: _number(row["ratio_to_naive"], ".1f"),
-        "of ceiling": lambda row: _number(row["share_of_ceiling"], ".0%"),
-        "padding": lambda row: _number(row["padding"], ".1%"),
-        "peak MB": lambda row: _number(row["peak_mb"], ",.0f"),
-        "score diff": lambda row: _number(row["max_score_diff"], ".1e"),
-        "F1": lambda row: _number(row.get("f1"), ".3f"),
-    }
-    body = [[column(row) for column in columns.values()] for row in rows]
-    aligns = ["l"] + ["r"] * (len(columns) - 1)
-    msg.table(body, header=list(columns), aligns=aligns, divider=True)
+    aligns = ["l"] + ["r"] * (len(HEADER) - 1)
+    msg.table([cells(row) for row in rows], header=HEADER, aligns=aligns, divider=True)
     for row in rows:
-        if row.get("parts"):
-            parts = sorted(row["parts"].items(), key=lambda item: -item[1])
-            shares = ", ".join(f"{part} {share:.1%}" for part, share in parts)
-            outside = f"{row['outside_encoders']:.1%} outside the encoders"
-            msg.text(f"{row['mode']}: {outside} ({shares})")
+        if remarks(row):
+            msg.text(f"{row['mode']}: {remarks(row)}")
         share = row["share_of_ceiling"]
         if share is not None and share > 1.05:
             msg.warn(
@@ -110,8 +94,6 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
                 "The rate was taken while the machine was busier, or the mode is not "
                 "what its name says.",
             )
-        if row.get("note"):
-            msg.text(f"{row['mode']}: {row['note']}")
 
 
 def describe_machine(bench: Bench | None = None) -> str:
@@ -125,10 +107,6 @@ def describe_machine(bench: Bench | None = None) -> str:
     for dtype, rate in (bench.rate.best if bench else {}).items():
         texts.append(f"{rate / 1e9:,.0f} G multiply-adds/s in {dtype}")
     return ", ".join(texts)
-
-
-def _number(value: float | None, format_: str) -> str:
-    return "" if value is None else format(value, format_)
 
 
 def _measure(
@@ -211,13 +189,15 @@ def main(
             rows += _measure(bench, chosen, repeats, naive_pairs)
         if not has_bfloat16(bench.device):
             msg.info("No bfloat16 on this device: its modes are not measured")
+    machine = describe_machine(bench)
     for row in rows:
         row["workload"] = workload.value
         row["encoder"] = encoder
+        row["machine"] = machine
     if json_file:
         lines = [json.dumps(row) + "\n" for row in rows]
         json_file.write_text("".join(lines), encoding="utf8")
-    msg.divider(f"{workload.value}: {describe_machine(bench)}")
+    msg.divider(f"{workload.value}: {machine}")
     print_rows(rows)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import spacy
 import torch
-from bench import KEYS, NAIVE, Bench, Mode
+from bench import NAIVE, Bench, Mode
 from measure import Memory, Watch
+from rows import KEYS
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from tqdm import tqdm

@@ -108,6 +108,17 @@ def test_evaluate_can_change_settings_for_the_run(run, trained_path, tmp_path):
     assert srsly.read_json(output)["rel_candidate_recall"] < 1.0
 
 
+def test_evaluate_can_change_what_is_stored_with_the_weights(
+    run, trained_path, tmp_path
+):
+    gold = write_corpus(tmp_path / "gold.spacy", make_docs(spacy.blank("en").vocab))
+    output = tmp_path / "scores.json"
+    setting = "--components.dual_relation_extractor.threshold"
+    for value, recall in (("0.0", 1.0), ("1.0", 0.0)):
+        run("evaluate", trained_path, gold, "--output", output, setting, value)
+        assert srsly.read_json(output)["rel_micro_r"] == recall
+
+
 def test_draw_adds_the_component_to_a_pipeline_that_finds_entities(
     run, trained_path, tmp_path
 ):
@@ -139,5 +150,5 @@ def test_draw_names_the_component_that_is_missing(run, tmp_path):
 def test_commands_are_part_of_spacys_command_line():
     command = [sys.executable, "-m", "spacy", "dualre", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    for name in ("convert", "config", "evaluate", "answers", "draw"):
+    for name in ("convert", "config", "evaluate", "answers", "draw", "find-prune"):
         assert name in result.stdout

@@ -13,6 +13,9 @@ from wasabi import msg
 from ..corpus import build_corpus
 from . import app, fail_on_error
 
+# Settings of the component that `set_annotations` reads.
+STORED = ("threshold", "concepts", "single_direction")
+
 
 @app.command(
     "evaluate",
@@ -68,6 +71,11 @@ def evaluate(
     """
     fix_random_seed()
     nlp = load_model(model, config=overrides or {})
+    for path, value in (overrides or {}).items():
+        # These are stored with the weights too, which would take precedence.
+        section, _, key = path.rpartition(".")
+        if key in STORED and section.startswith("components."):
+            nlp.get_pipe(section.removeprefix("components.")).cfg[key] = value  # type: ignore[attr-defined]
     examples = list(tqdm(build_corpus(str(data))(nlp), desc="Reading", leave=False))
     return nlp.evaluate(examples)
 
