@@ -40,6 +40,7 @@ from spacy_dualre.scorer import concept_triples, triples
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 NAME = "dual_relation_extractor"
+SPLITS = ("dev", "test")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGES = ("spacy-dualre", "spacy", "thinc", "torch", "transformers", "numpy")
 # Where a dataset's files are in DATA.
@@ -60,9 +61,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-context": {"model.use_context": False},
     "levitated": {"model.levitated_markers": True},
     "levitated-linear": {"model.levitated_markers": True, "model.alpha": 1.0},
-    "all-descriptions": {"train_descriptions": "all"},
-    "random-descriptions": {"train_descriptions": "random"},
-    "all-pairs": {"negative_ratio": None},
+    **{
+        f"levitated-{name}": {"model.levitated_markers": True, **changes}
+        for name, changes in {
+            "all-descriptions": {"train_descriptions": "all"},
+            "random-descriptions": {"train_descriptions": "random"},
+            "all-pairs": {"negative_ratio": None},
+        }.items()
+    },
 }
 DatasetName = Enum("DatasetName", {name: name for name in FOLDERS}, type=str)
 VariantName = Enum("VariantName", {name: name for name in VARIANTS}, type=str)
@@ -100,7 +106,14 @@ class Run:
 
     def matches(self, row: dict[str, Any]) -> bool:
         """RETURNS (bool): Whether a recorded row is that of this run."""
-        return all(row[key] == value for key, value in vars(self).items())
+        own = {**vars(self), "encoder": self.recorded_encoder}
+        return all(row[key] == value for key, value in own.items())
+
+    @property
+    def recorded_encoder(self) -> str:
+        """RETURNS (str): The encoder's name; the last part of an absolute path."""
+        path = Path(self.encoder)
+        return path.name if path.is_absolute() else self.encoder
 
 
 def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
@@ -130,6 +143,7 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
         overrides["training.max_steps"] = run.steps
         overrides["training.eval_frequency"] = run.steps
         overrides["training.optimizer.learn_rate.total_steps"] = run.steps
+        overrides["training.optimizer.learn_rate.warmup_steps"] = run.steps // 10
     given = [
         text for k, v in overrides.items() for text in (f"--{k}", _override_text(v))
     ]
@@ -141,7 +155,12 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
     ]
     for command in commands:
         subprocess.run(command, check=True, cwd=ROOT)
-    return [_as_text(command, folder.parent) for command in commands]
+    hidden = {
+        sys.executable: "python",
+        str(folder.parent): "WORK",
+        run.encoder: run.recorded_encoder,
+    }
+    return [_without_paths(" ".join(command), hidden) for command in commands]
 
 
 def evaluate(model: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], float]:
@@ -230,13 +249,16 @@ def read_results(dataset: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf8").splitlines()]
 
 
-def do_run(run: Run, data: Path, work: Path, gpu: int) -> dict[str, Any]:
+def do_run(
+    run: Run, data: Path, work: Path, gpu: int, splits: Iterable[str] = SPLITS
+) -> dict[str, Any]:
     """Convert, train and score, as far as it is not done.
 
     run (Run): The run.
     data (Path): Where the datasets' files are.
     work (Path): Where corpora and pipelines go.
     gpu (int): The GPU's number, -1 for the CPU.
+    splits (Iterable[str]): What is scored.
     RETURNS (Dict[str, Any]): The row that records it.
     """
     corpus, folder = work / "corpus" / run.dataset, work / run.name
@@ -257,18 +279,19 @@ def do_run(run: Run, data: Path, work: Path, gpu: int) -> dict[str, Any]:
         }
         record.write_text(json.dumps(trained), encoding="utf8")
     trained = json.loads(record.read_text("utf8"))
-    row: dict[str, Any] = {**vars(run), **trained}
+    row: dict[str, Any] = {**vars(run), **trained, "encoder": run.recorded_encoder}
     row["hardware"] = describe_hardware(gpu)
     row["seconds"] = {"train": row.pop("train")}
-    row["scores"], row["pairs_per_s"] = {}, {}
+    row["scores"], row["pairs_per_s"], row["counts"] = {}, {}, {}
     if gpu >= 0:
         spacy.require_gpu(gpu)
-    for split in ("dev", "test"):
+    for split in splits:
         start = time.perf_counter()
         scored = evaluate(folder / "model-last", corpus / f"{split}.spacy")
         row["scores"][split], counts, row["pairs_per_s"][split] = scored
         row["seconds"][split] = time.perf_counter() - start
-    row["counts"] = counts  # of the test split, for the bootstrap
+        if split == "test":
+            row["counts"] = counts  # for the bootstrap
     return row
 
 
@@ -301,10 +324,10 @@ def _override_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _as_text(command: list[str], work: Path) -> str:
-    """A command without the paths of this machine."""
-    words = ["python" if word == sys.executable else word for word in command]
-    return " ".join(word.replace(str(work), "WORK") for word in words)
+def _without_paths(text: str, hidden: dict[str, str]) -> str:
+    for path, name in hidden.items():
+        text = text.replace(path, name)
+    return text
 
 
 # fmt: off
@@ -320,6 +343,9 @@ def main(
     train_docs: Annotated[
         int | None, typer.Option(help="Training documents, for a smaller run")
     ] = None,
+    dev_only: Annotated[
+        bool, typer.Option("--dev-only", help="Score dev only, for a choice")
+    ] = False,
     work: Annotated[
         Path, typer.Option(help="Where corpora and pipelines go")
     ] = Path("training/benchmarks"),
@@ -335,7 +361,7 @@ def main(
             msg.info(f"{run.name} is recorded")
             continue
         msg.divider(run.name)
-        row = do_run(run, data, work, gpu)
+        row = do_run(run, data, work, gpu, SPLITS[:1] if dev_only else SPLITS)
         with (results / f"{run.dataset}.jsonl").open("a", encoding="utf8") as file:
             file.write(json.dumps(row) + "\n")
         msg.good(f"{run.name} is recorded in {results}")

@@ -5,8 +5,6 @@ python benchmarks/table.py [RESULTS] [PAGE]
 See docs/benchmarks.md.
 """
 
-import re
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
@@ -14,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy
 import typer
-from runs import RESULTS, ROOT, VARIANTS, Run, read_results
+from runs import RESULTS, ROOT, VARIANTS, read_results
 from wasabi import msg
 
 from spacy_dualre.corpora import CORPORA
@@ -114,7 +112,7 @@ def result_table(dataset: str, groups: Runs) -> list[str]:
             empty = [""] * (len(header) - 3)
             body.append([encoder, setting.describe("dual"), "not run", *empty])
             continue
-        ways = [way for way in WAYS if way in rows[0]["scores"]["test"]]
+        ways = [way for way in WAYS if way in rows[0]["scores"]["dev"]]
         if len(ways) < len(WAYS):
             # Only one of the two is trained, so that there is no mean of both.
             ways = [way for way in ways if way != "mean"]
@@ -130,7 +128,8 @@ def result_table(dataset: str, groups: Runs) -> list[str]:
             cells.append(easier if measure == "micro" else "-")
             cells.append(f"{mean(row['seconds']['train'] for row in rows) / 60:.1f}")
             # A dual run encodes descriptions even for its head.
-            speed = f"{mean(row['pairs_per_s']['test'] for row in rows):.1f}"
+            split = "test" if _is_scored(rows, "test") else "dev"
+            speed = f"{mean(row['pairs_per_s'][split] for row in rows):.1f}"
             cells.append("-" if shown == "head" else speed)
             body.append(cells)
     return make_table(header, body)
@@ -240,23 +239,6 @@ def describe_machines(rows: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys([*machines, *versions]))
 
 
-def clean_commands(row: dict[str, Any]) -> list[str]:
-    """Read the commands of a run, without the folders of the machine it was done on.
-
-    row (Dict[str, Any]): The recorded run.
-    RETURNS (List[str]): Its commands, with `WORK` for the work folder.
-    """
-    run = Run(**{field.name: row[field.name] for field in fields(Run)})
-    text = "\n".join(row["commands"])
-    if Path(run.encoder).is_absolute():
-        text = text.replace(run.encoder, Path(run.encoder).name)
-    corpus = f"corpus/{run.dataset}/"
-    found = re.search(rf"--paths\.train (.*){corpus}train\.spacy", text)
-    folder = re.escape(found[1]) if found else ""
-    in_work = rf"{folder}(?={corpus}|{re.escape(run.name)})"
-    return re.sub(in_work, "WORK/", text).split("\n")
-
-
 def make_tables(folder: Path) -> str:
     """Make the part of the page that is generated.
 
@@ -277,7 +259,7 @@ def make_tables(folder: Path) -> str:
         for row in rows:
             encoder = Path(row["encoder"]).name
             name = f"{row['dataset']}, {encoder}, {row['variant']}, seed {row['seed']}"
-            lines += [f"# {name}; commit {row['commit']}", *clean_commands(row)]
+            lines += [f"# {name}; commit {row['commit']}", *row["commands"]]
         lines += ["```", "", "</details>", ""]
     return "\n".join(lines)
 
@@ -301,7 +283,13 @@ def _seeds(rows: list[dict[str, Any]]) -> str:
     return ", ".join(str(row["seed"]) for row in rows)
 
 
+def _is_scored(rows: list[dict[str, Any]], split: str) -> bool:
+    return all(split in row["scores"] for row in rows)
+
+
 def _score(rows: list[dict[str, Any]], split: str, way: str, name: str) -> str:
+    if not _is_scored(rows, split):
+        return "-"
     values = [100 * row["scores"][split][way][name] for row in rows]
     spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
     return f"{mean(values):.2f}{spread}"

@@ -72,10 +72,23 @@ def test_a_run_matches_its_own_row_only(runs):
     assert len({run.name for run in others}) == len(others)
 
 
+def test_recorded_commands_name_no_path_of_the_machine(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.subprocess, "run", lambda *args, **kwargs: None)
+    run = runs.Run("scierc", str(tmp_path / "encoder"), "linear", 0)
+    corpus, folder = tmp_path / "work" / "corpus", tmp_path / "work" / run.name
+    commands = runs.train(run, corpus, folder, -1)
+    assert run.name == "scierc-encoder-linear-0"
+    assert run.matches({**vars(run), "encoder": "encoder"})
+    assert [command.split()[0] for command in commands] == ["python", "python"]
+    assert "--paths.train WORK/corpus/train.spacy" in commands[0]
+    assert "model.encoder encoder" in commands[0]
+    assert str(tmp_path) not in " ".join(commands)
+
+
 def test_recorded_runs_are_not_run_again(runs, tmp_path, monkeypatch):
     done = []
 
-    def do_run(run, data, work, gpu):
+    def do_run(run, data, work, gpu, splits):
         done.append((run.variant, run.seed))
         return vars(run)
 
