@@ -62,8 +62,6 @@ MODES = [
     Mode("bfloat16", "bfloat16", BFLOAT16),
     Mode("head", "float32", HEAD),
     Mode("head bfloat16", "bfloat16", {**HEAD, **BFLOAT16}),
-]
-MODES += [
     Mode("prune 0.01", settings={"prune": 0.01}, trained=True),
     Mode("prune 0.05", settings={"prune": 0.05}, trained=True),
     Mode("prune 0.2", settings={"prune": 0.2}, trained=True),

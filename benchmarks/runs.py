@@ -164,7 +164,9 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
 
 
 def evaluate(model: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], float]:
-    """Score a pipeline, once for each way to predict that its variant has.
+    """Score a pipeline, once for each way to predict that its variant has. What the
+    pairs scored is kept beside the pipeline (z and logits, in an .npz file named after
+    the data), to find out why a model is wrong without scoring them again.
 
     model (Path): The pipeline.
     data (Path): A `.spacy` file.

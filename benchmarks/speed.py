@@ -186,13 +186,15 @@ def main(
         encoder = encoder or ENCODER
         for path in model or [None]:
             bench = make_bench(workload.value, data, n_pairs, encoder, path)
-            rows += _measure(bench, chosen, repeats, naive_pairs)
+            read = bench.nlp.config["components"][NAME]["model"]["encoder"]
+            for row in _measure(bench, chosen, repeats, naive_pairs):
+                rows.append({**row, "encoder": read})
         if not has_bfloat16(bench.device):
             msg.info("No bfloat16 on this device: its modes are not measured")
     machine = describe_machine(bench)
     for row in rows:
         row["workload"] = workload.value
-        row["encoder"] = encoder
+        row.setdefault("encoder", encoder)
         row["machine"] = machine
     if json_file:
         lines = [json.dumps(row) + "\n" for row in rows]

@@ -1,4 +1,6 @@
+import importlib
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # A slow machine is no failure.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def import_benchmark():
+    """Imports a script of `benchmarks/` as a module, by its name."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder = Path(__file__).parent.parent / "benchmarks"
+        monkeypatch.syspath_prepend(str(folder))
+        yield importlib.import_module
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The runs of the benchmarks in `benchmarks/`, without a real dataset."""
 
 import json
-from pathlib import Path
 
 import numpy
 import pytest
@@ -14,16 +13,13 @@ from spacy_dualre import set_relations
 from spacy_dualre.corpus import build_corpus
 from spacy_dualre.scorer import score_relations
 
-FOLDER = Path(__file__).parent.parent / "benchmarks"
 NAME = "dual_relation_extractor"
 
 
 @pytest.fixture(scope="module")
-def runs():
+def runs(import_benchmark):
     """The script as a module."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.syspath_prepend(str(FOLDER))
-        yield __import__("runs")
+    return import_benchmark("runs")
 
 
 @pytest.fixture(scope="module")

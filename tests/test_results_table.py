@@ -1,21 +1,17 @@
 """The tables of `benchmarks/table.py`, from results that were made up here."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "benchmarks"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 PAGE = "Before.\n\n{start}\nold numbers\n{end}\n\nAfter.\n"
 
 
 @pytest.fixture(scope="module")
-def table():
+def table(import_benchmark):
     """The script as a module."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.syspath_prepend(str(FOLDER))
-        yield __import__("table")
+    return import_benchmark("table")
 
 
 def make_scores(f, measure="micro"):

@@ -1,13 +1,11 @@
 """The benchmark in `benchmarks/`, on tiny encoders and few pairs."""
 
 import json
-from pathlib import Path
 
 import pytest
 from tiny_encoders import make_bert
 
 pytest.importorskip("psutil")
-FOLDER = Path(__file__).parent.parent / "benchmarks"
 KEYS = {
     *("mode", "dtype", "device", "pairs", "seconds", "pairs_per_s", "ratio_to_naive"),
     *("share_of_ceiling", "padding", "peak_mb", "max_score_diff"),
@@ -15,13 +13,12 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def speed():
+def speed(import_benchmark):
     """The benchmark as a module."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.syspath_prepend(str(FOLDER))
-        module = __import__("speed")
-        monkeypatch.setitem(__import__("measure").MATRIX_SIZE, "cpu", 64)
-        yield module
+        sizes = import_benchmark("measure").MATRIX_SIZE
+        monkeypatch.setitem(sizes, "cpu", 64)
+        yield import_benchmark("speed")
 
 
 def read(path):
