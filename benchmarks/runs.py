@@ -67,6 +67,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "all-descriptions": {"train_descriptions": "all"},
             "random-descriptions": {"train_descriptions": "random"},
             "all-pairs": {"negative_ratio": None},
+            "no-spans": {"model.fill_spans": False},
+            "no-spans-all-descriptions": {
+                "model.fill_spans": False,
+                "train_descriptions": "all",
+            },
         }.items()
     },
 }
