@@ -159,7 +159,9 @@ def test_command_prints_and_saves_every_row(half_trained, gold, tmp_path):
     assert rows[0]["prune"] == 0
     for row in rows:
         assert f"{row['prune']:g}" in result.output
-        assert f"{100 * row['scores']['rel_micro_f']:.2f}" in result.output
+        f1 = row["scores"]["rel_micro_f"]
+        assert f"{100 * f1:.2f}" in result.output
+        assert f"{100 * (f1 - rows[0]['scores']['rel_micro_f']):+.2f}" in result.output
     best = choose_prune(rows, "rel_micro_f", 0.25)["prune"]
     assert f"{best:g} is the largest" in result.output
     assert "rel_micro_f" in result.output

@@ -69,11 +69,11 @@ def find_prune_cli(
                 f"{row['descriptions']:.2f}",
                 _percent(row["without"]),
                 *(_percent(row["scores"].get(name)) for name in names),
-                _percent(exact - row["scores"][measure]),
+                _change(row["scores"][measure] - exact),
             )
             for row in rows
         ],
-        header=("prune", "descriptions", "% without", "P", "R", "F1", "loss"),
+        header=("prune", "descriptions", "% without", "P", "R", "F1", "change"),
         aligns=["r"] * 7,
         divider=True,
     )
@@ -81,10 +81,10 @@ def find_prune_cli(
         "descriptions: how many a pair is scored against (mean); % without: pairs that "
         f"are scored against none; F1: {measure}"
     )
-    loss = _percent(exact - best["scores"][measure])
+    change = _change(best["scores"][measure] - exact)
     msg.good(
         f"{best['prune']:g} is the largest prune that loses no more than "
-        f"{100 * max_loss:g}: it loses {loss}"
+        f"{100 * max_loss:g}: F1 changes by {change}"
     )
     if apply:
         msg.good(f"It is set in {model / 'config.cfg'}")
@@ -117,3 +117,7 @@ def find_prune(nlp: Language, component: str, data: Path) -> list[dict[str, Any]
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _change(value: float) -> str:
+    return f"{100 * value:+.2f}"
