@@ -55,7 +55,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "linear": {"model.alpha": 1.0},
     "dual": {},
     # The head that ranks hard descriptions is not trained here.
-    "contrastive": {"model.alpha": 0.0, "train_descriptions": "random"},
+    "contrastive": {"model.alpha": 0.0, "train_descriptions": "all"},
     "no-spans": {"model.fill_spans": False},
     "tied": {"model.tie_encoders": True},
     "no-context": {"model.use_context": False},

@@ -155,7 +155,8 @@ class DualRelationExtractor(TrainablePipe):
         boundaries from the gold Doc where no component has set them.
     train_descriptions (str): Which descriptions a training pair is scored against:
         "all"; or its gold predicate, "no_relation" and `n_descriptions` others, those
-        which the auxiliary head ranks highest ("hard") or any ("random").
+        which the auxiliary head ranks highest ("hard") or any ("random"); or "mixed",
+        all for pairs with a relation and hard ones for the others.
     n_descriptions (int): See `train_descriptions`.
     negative_ratio (Optional[float]): Pairs without relation that are kept in a batch
         for each pair with one, chosen at random. None: all.
@@ -194,10 +195,11 @@ class DualRelationExtractor(TrainablePipe):
                 f"train_descriptions must be one of {', '.join(TRAIN_DESCRIPTIONS)}, "
                 f"not {train_descriptions!r}."
             )
-        if train_descriptions == "hard" and model.attrs["settings"].alpha == 0:
+        ranked = train_descriptions in ("mixed", "hard")
+        if ranked and model.attrs["settings"].alpha == 0:
             raise ValueError(
-                "train_descriptions can't be hard where alpha is 0, because the "
-                "auxiliary head, which ranks them, is not trained."
+                f"train_descriptions can't be {train_descriptions} where alpha is 0, "
+                "because the auxiliary head, which ranks them, is not trained."
             )
         if negative_ratio is not None and negative_ratio < 0:
             raise ValueError(f"negative_ratio can't be negative: {negative_ratio}.")
@@ -368,7 +370,8 @@ class DualRelationExtractor(TrainablePipe):
         wanted = choose_descriptions(
             pairs.allowed, gold, self.train_descriptions, self.n_descriptions
         )
-        n_hard = self.n_descriptions if self.train_descriptions == "hard" else 0
+        is_hard = self.train_descriptions in ("mixed", "hard")
+        n_hard = self.n_descriptions if is_hard else 0
         dual_encoder = self.model.get_ref("dual_encoder")
         n_wanted = wanted.sum(axis=1) + n_hard
         max_tokens = get_max_tokens(dual_encoder)

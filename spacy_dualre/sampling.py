@@ -6,7 +6,7 @@ import numpy
 
 from .instances import N_MARKERS, Pairs
 
-TRAIN_DESCRIPTIONS = ("all", "hard", "random")
+TRAIN_DESCRIPTIONS = ("all", "mixed", "hard", "random")
 
 
 def sample_pairs(gold: numpy.ndarray, negative_ratio: float | None) -> numpy.ndarray:
@@ -33,7 +33,8 @@ def choose_descriptions(
     allowed (ndarray): The predicates that each pair may have, bool, (P, R + 1).
     gold (ndarray): The gold predicate of each pair, int, (P,).
     which (str): "all"; "random": gold, "no_relation" and `n_others` at random; "hard":
-        gold and "no_relation", to which the model adds those its head ranks highest.
+        gold and "no_relation", to which the model adds those its head ranks highest;
+        "mixed": all for pairs with a relation, as "hard" for the others.
     n_others (int): See `which`.
     RETURNS (ndarray): The choice, bool, (P, R + 1).
     """
@@ -42,6 +43,8 @@ def choose_descriptions(
     wanted = numpy.zeros_like(allowed)
     wanted[:, 0] = True
     wanted[numpy.arange(len(gold)), gold] = True
+    if which == "mixed":
+        wanted[gold > 0] = True
     if which == "random":
         order = numpy.random.random(allowed.shape)
         order[wanted | ~allowed] = numpy.inf
