@@ -128,9 +128,10 @@ def test_prediction_may_not_lean_on_an_untrained_head(setting):
         add(model=architecture(alpha=0.0, **setting))
 
 
-def test_hard_descriptions_may_not_lean_on_an_untrained_head():
-    with pytest.raises(ValueError, match="alpha"):
-        add(model=architecture(alpha=0.0), train_descriptions="hard")
+@pytest.mark.parametrize("how", ["hard", "mixed"])
+def test_hard_descriptions_may_not_lean_on_an_untrained_head(how):
+    with pytest.raises(ValueError, match=f"{how} where alpha is 0"):
+        add(model=architecture(alpha=0.0), train_descriptions=how)
 
 
 @pytest.mark.parametrize(

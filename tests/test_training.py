@@ -22,6 +22,7 @@ from tiny_corpus import (
     with_entities,
 )
 
+from spacy_dualre.sampling import TRAIN_DESCRIPTIONS
 from spacy_dualre.shim import get_shim
 
 NAME = "dual_relation_extractor"
@@ -279,6 +280,28 @@ def test_hard_descriptions_are_those_that_the_head_ranks_highest(bert, monkeypat
             assert chosen == set(sorted(others, key=lambda r: -row[r])[:2])
 
 
+def test_mixed_descriptions_are_all_for_related_pairs_and_hard_for_the_others(
+    bert, monkeypatch
+):
+    nlp, examples = initialized(
+        bert,
+        predicates={**PREDICATES, **MANY},
+        train_descriptions="mixed",
+        n_descriptions=1,
+    )
+    recorded = record_scores(nlp.get_pipe(NAME), monkeypatch)
+    nlp.get_pipe(NAME).update(examples)
+    related = [label > 0 for gold, *_ in recorded for label in gold]
+    assert any(related) and not all(related)
+    for gold, scores, logits in recorded:
+        for label, scored, row in zip(gold, scores.isfinite(), logits):
+            if label:
+                assert torch.equal(scored, row.isfinite())
+            else:
+                hardest = 1 + int(row[1:].argmax())
+                assert set(scored.nonzero().flatten().tolist()) == {0, hardest}
+
+
 def test_random_descriptions_differ_between_steps(bert, monkeypatch):
     nlp, examples = initialized(
         bert,
@@ -293,7 +316,7 @@ def test_random_descriptions_differ_between_steps(bert, monkeypatch):
     assert len(chosen) > 1
 
 
-@pytest.mark.parametrize("how", ["all", "hard", "random"])
+@pytest.mark.parametrize("how", TRAIN_DESCRIPTIONS)
 def test_disallowed_descriptions_are_never_scored(bert, monkeypatch, how):
     nlp, examples = initialized(bert, train_descriptions=how, n_descriptions=9)
     recorded = record_scores(nlp.get_pipe(NAME), monkeypatch)
@@ -450,7 +473,9 @@ def test_variant_learns_and_is_the_same_after_loading(bert, model, tmp_path):
 
 # What the head rules out is never contrasted in hard training, so prediction leaves it
 # out too.
-@pytest.mark.parametrize(("how", "model"), [("hard", {"prune": 0.05}), ("random", {})])
+@pytest.mark.parametrize(
+    ("how", "model"), [("hard", {"prune": 0.05}), ("mixed", {}), ("random", {})]
+)
 def test_learns_from_a_choice_of_descriptions(bert, how, model):
     predicates = {**PREDICATES, "owns": "{subject} has bought {object}"}
     nlp = make_pipeline(
