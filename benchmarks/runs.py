@@ -65,13 +65,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         f"levitated-{name}": {"model.levitated_markers": True, **changes}
         for name, changes in {
             "all-descriptions": {"train_descriptions": "all"},
+            "hard-descriptions": {"train_descriptions": "hard"},
             "random-descriptions": {"train_descriptions": "random"},
             "all-pairs": {"negative_ratio": None},
-            "no-spans": {"model.fill_spans": False},
-            "no-spans-all-descriptions": {
-                "model.fill_spans": False,
-                "train_descriptions": "all",
-            },
         }.items()
     },
 }
