@@ -42,6 +42,7 @@ from .predicates import (
 )
 from .relations import install_extension, set_relations
 from .sampling import (
+    RANKED_BY_HEAD,
     TRAIN_DESCRIPTIONS,
     choose_descriptions,
     sample_pairs,
@@ -195,7 +196,7 @@ class DualRelationExtractor(TrainablePipe):
                 f"train_descriptions must be one of {', '.join(TRAIN_DESCRIPTIONS)}, "
                 f"not {train_descriptions!r}."
             )
-        ranked = train_descriptions in ("mixed", "hard")
+        ranked = train_descriptions in RANKED_BY_HEAD
         if ranked and model.attrs["settings"].alpha == 0:
             raise ValueError(
                 f"train_descriptions can't be {train_descriptions} where alpha is 0, "
@@ -370,8 +371,8 @@ class DualRelationExtractor(TrainablePipe):
         wanted = choose_descriptions(
             pairs.allowed, gold, self.train_descriptions, self.n_descriptions
         )
-        is_hard = self.train_descriptions in ("mixed", "hard")
-        n_hard = self.n_descriptions if is_hard else 0
+        ranked = self.train_descriptions in RANKED_BY_HEAD
+        n_hard = self.n_descriptions if ranked else 0
         dual_encoder = self.model.get_ref("dual_encoder")
         n_wanted = wanted.sum(axis=1) + n_hard
         max_tokens = get_max_tokens(dual_encoder)

@@ -7,6 +7,8 @@ import numpy
 from .instances import N_MARKERS, Pairs
 
 TRAIN_DESCRIPTIONS = ("all", "mixed", "hard", "random")
+# Those that need a trained auxiliary head.
+RANKED_BY_HEAD = ("mixed", "hard")
 
 
 def sample_pairs(gold: numpy.ndarray, negative_ratio: float | None) -> numpy.ndarray:
