@@ -246,9 +246,8 @@ def test_all_descriptions_that_the_signatures_allow_are_scored(bert, monkeypatch
 MANY = {f"label_{i}": f"{{subject}} number {i} {{object}}" for i in range(5)}
 
 
-@pytest.mark.parametrize("how", ["random", "hard"])
-@pytest.mark.parametrize("n", [0, 2])
-def test_gold_no_relation_and_n_others_are_scored(bert, monkeypatch, how, n):
+def record_many(bert, monkeypatch, how, n, steps=1):
+    """What updates with many predicates score, as `record_scores` records it."""
     nlp, examples = initialized(
         bert,
         predicates={**PREDICATES, **MANY},
@@ -256,7 +255,15 @@ def test_gold_no_relation_and_n_others_are_scored(bert, monkeypatch, how, n):
         n_descriptions=n,
     )
     recorded = record_scores(nlp.get_pipe(NAME), monkeypatch)
-    nlp.get_pipe(NAME).update(examples)
+    for _ in range(steps):
+        nlp.get_pipe(NAME).update(examples)
+    return recorded
+
+
+@pytest.mark.parametrize("how", ["random", "hard"])
+@pytest.mark.parametrize("n", [0, 2])
+def test_gold_no_relation_and_n_others_are_scored(bert, monkeypatch, how, n):
+    recorded = record_many(bert, monkeypatch, how, n)
     for gold, scores, _ in recorded:
         scored = scores.isfinite().numpy()
         assert scored[:, 0].all()
@@ -265,14 +272,7 @@ def test_gold_no_relation_and_n_others_are_scored(bert, monkeypatch, how, n):
 
 
 def test_hard_descriptions_are_those_that_the_head_ranks_highest(bert, monkeypatch):
-    nlp, examples = initialized(
-        bert,
-        predicates={**PREDICATES, **MANY},
-        train_descriptions="hard",
-        n_descriptions=2,
-    )
-    recorded = record_scores(nlp.get_pipe(NAME), monkeypatch)
-    nlp.get_pipe(NAME).update(examples)
+    recorded = record_many(bert, monkeypatch, "hard", 2)
     for gold, scores, logits in recorded:
         for label, scored, row in zip(gold, scores.isfinite(), logits.tolist()):
             others = [r for r in range(len(row)) if r not in (0, label)]
@@ -283,14 +283,7 @@ def test_hard_descriptions_are_those_that_the_head_ranks_highest(bert, monkeypat
 def test_mixed_descriptions_are_all_for_related_pairs_and_hard_for_the_others(
     bert, monkeypatch
 ):
-    nlp, examples = initialized(
-        bert,
-        predicates={**PREDICATES, **MANY},
-        train_descriptions="mixed",
-        n_descriptions=1,
-    )
-    recorded = record_scores(nlp.get_pipe(NAME), monkeypatch)
-    nlp.get_pipe(NAME).update(examples)
+    recorded = record_many(bert, monkeypatch, "mixed", 1)
     related = [label > 0 for gold, *_ in recorded for label in gold]
     assert any(related) and not all(related)
     for gold, scores, logits in recorded:
@@ -303,15 +296,7 @@ def test_mixed_descriptions_are_all_for_related_pairs_and_hard_for_the_others(
 
 
 def test_random_descriptions_differ_between_steps(bert, monkeypatch):
-    nlp, examples = initialized(
-        bert,
-        predicates={**PREDICATES, **MANY},
-        train_descriptions="random",
-        n_descriptions=2,
-    )
-    recorded = record_scores(nlp.get_pipe(NAME), monkeypatch)
-    for _ in range(4):
-        nlp.get_pipe(NAME).update(examples)
+    recorded = record_many(bert, monkeypatch, "random", 2, steps=4)
     chosen = {scores.isfinite().numpy().tobytes() for _, scores, _ in recorded}
     assert len(chosen) > 1
 
