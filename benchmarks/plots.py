@@ -54,7 +54,7 @@ def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
     for i, row in enumerate(sorted(rows, key=lambda row: row["pairs_per_s"])):
         x, y = row["pairs_per_s"], 100 * row["f1"]
         axes.plot(x, y, "o", color=GRAY if row["mode"].endswith("naive") else BLUE)
-        at = (5, 4) if i % 2 else (5, -12)  # so that neighbours do not collide
+        at = (5, -12) if i % 2 else (5, 4)  # so that neighbours do not collide
         axes.annotate(row["mode"], (x, y), xytext=at, textcoords="offset points")
     axes.set(xscale="log", xlabel="pairs per second", ylabel="F1")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
