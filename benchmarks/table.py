@@ -35,6 +35,8 @@ MEASURES = {
 # Those that have a row even if they were not run.
 ENCODERS = {"all-MiniLM-L6-v2": "MiniLM-L6", "all-mpnet-base-v2": "MPNet-base"}
 ALWAYS = ("linear", "dual", "contrastive", "no-spans", "tied")
+# The linear head that a variant is compared with.
+LINEAR = {"dual": "linear", "levitated": "levitated-linear"}
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000
 
@@ -145,9 +147,11 @@ def comparison_table(dataset: str, groups: Runs) -> list[str]:
     """
     body = []
     for setting, rows in groups.items():
-        linear = groups.get(setting._replace(variant="linear"), [])
-        common = {row["seed"] for row in rows} & {row["seed"] for row in linear}
-        if setting.variant != "dual" or not common:
+        if setting.variant not in LINEAR:
+            continue
+        linear = groups.get(setting._replace(variant=LINEAR[setting.variant]), [])
+        common = _tested(rows) & _tested(linear)
+        if not common:
             continue
         ours, theirs = (
             [row for row in side if row["seed"] in common] for side in (rows, linear)
@@ -277,6 +281,11 @@ def replace_tables(page: str, tables: str) -> str:
     if not end:
         raise ValueError(f"The page needs the lines {START} and {END}.")
     return f"{before}{start}\n\n{tables}\n{end}{after}"
+
+
+def _tested(rows: list[dict[str, Any]]) -> set[int]:
+    """The seeds of the runs that were scored on the test split."""
+    return {row["seed"] for row in rows if "test" in row["scores"]}
 
 
 def _seeds(rows: list[dict[str, Any]]) -> str:

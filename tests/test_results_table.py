@@ -33,7 +33,7 @@ def make_row(variant="linear", seed=0, f=0.6, counts=(), **changes):
     counts (List[List[int]]): Counts of every way to predict.
     changes: Other values of the row.
     """
-    ways = {"linear": ["head"], "contrastive": ["dual"]}
+    ways = {"linear": ["head"], "levitated-linear": ["head"], "contrastive": ["dual"]}
     ways = ways.get(variant, ["dual", "head", "mean"])
     row = {
         "dataset": "scierc",
@@ -231,6 +231,23 @@ def test_seeds_are_compared_with_their_own(table, results):
         "| MiniLM-L6 | dual | 1, 2 | +0.00 | +0.00 to +0.00 | 1.0000 |"
     ]
     assert not lines_of(text, "| MiniLM-L6 | dual, 7 training documents | 4 | +")
+
+
+def test_levitated_markers_are_compared_with_a_linear_head_that_has_them(
+    table, results
+):
+    rows = [make_row(counts=COUNTS), make_row("levitated", counts=COUNTS)]
+    gain = "| MiniLM-L6 | levitated, mean of both | 0 | +0.00"
+    assert not lines_of(table.make_tables(results(*rows)), gain)
+    folder = results(make_row("levitated-linear", counts=COUNTS))
+    assert lines_of(table.make_tables(folder), gain)
+
+
+def test_a_run_that_was_scored_on_dev_only_is_not_compared(table, results):
+    row = make_row("dual")
+    del row["scores"]["test"], row["pairs_per_s"]["test"], row["counts"]
+    text = table.make_tables(results(row, make_row(counts=COUNTS)))
+    assert text.count("to compare") == 4
 
 
 def test_only_what_is_between_the_markers_changes(table, results, tmp_path):
