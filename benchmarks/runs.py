@@ -61,6 +61,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-context": {"model.use_context": False},
     "levitated": {"model.levitated_markers": True},
     "levitated-linear": {"model.levitated_markers": True, "model.alpha": 1.0},
+    "levitated-no-spans": {"model.levitated_markers": True, "model.fill_spans": False},
     **{
         f"levitated-{name}": {"model.levitated_markers": True, **changes}
         for name, changes in {
