@@ -1,6 +1,7 @@
 """Measures the modes of a component side by side."""
 
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,9 @@ MODES = [
     Mode("prune 0.2", settings={"prune": 0.2}, trained=True),
     Mode("prune 0.05 bfloat16", "bfloat16", {"prune": 0.05, **BFLOAT16}, trained=True),
 ]
+
+# Not modes of scoring, but rows beside them.
+NLP_PIPE, TRAINING_STEP = "nlp.pipe", "training step"
 
 
 @dataclass
@@ -138,7 +142,9 @@ class Bench:
     def kind(self) -> str:
         """RETURNS (str): What the model is, to name its rows; "" for the usual one."""
         levitated = "levitated " if self.settings.levitated_markers else ""
-        return levitated + ("linear " if self.settings.alpha == 1 else "")
+        if self.settings.alpha == 1:
+            return levitated + "linear "
+        return levitated + ("" if self.settings.fill_spans else "no-spans ")
 
     def measure(
         self,
@@ -261,7 +267,8 @@ class Bench:
         row, r = numpy.nonzero(self.pairs.allowed & rows[:, None])
         surfaces = self.pairs.surfaces[row]
         distinct = numpy.unique(numpy.column_stack([surfaces, r]), axis=0)
-        return [self.builder.descriptions(self.pairs, *distinct.T).lengths]
+        keys = set(self.builder.descriptions(self.pairs, *distinct.T).keys())
+        return [_lengths(keys)]
 
     def _needed(
         self, descriptions: list[numpy.ndarray], rows: numpy.ndarray | None = None
@@ -351,7 +358,7 @@ class Bench:
         with self.memory.peak() as peak, watch:
             for _ in self.nlp.pipe(docs):
                 pass
-        row = self._watched_row("nlp.pipe", watch, peak[0])
+        row = self._watched_row(NLP_PIPE, watch, peak[0])
         row["docs_per_s"] = len(docs) / watch.total
         return row
 
@@ -393,7 +400,7 @@ class Bench:
             n_pairs += len(self.component.find_candidates(doc).pairs)
         self.module.load_state_dict(state)
         self.module.zero_grad()
-        row = self._watched_row("training step", watch, peak_mb, n_pairs)
+        row = self._watched_row(TRAINING_STEP, watch, peak_mb, n_pairs)
         row["seconds"] = watch.total / steps
         row["docs_per_s"] = steps / watch.total
         return row
@@ -420,6 +427,11 @@ class Bench:
         return row
 
 
+def _lengths(keys: Iterable[bytes]) -> numpy.ndarray:
+    """Wordpieces of descriptions, from their keys, which have 4 bytes for each."""
+    return numpy.asarray([len(key) // 4 for key in keys], dtype="int64")
+
+
 class _Missing:
     """Records the lengths of the descriptions that a cache has to have encoded."""
 
@@ -432,8 +444,7 @@ class _Missing:
 
         def recording(keys: Any, version: Any, encode: Any) -> torch.Tensor:
             def recorded(rows: list[int]) -> torch.Tensor:
-                lengths = [len(keys[row]) // 4 for row in rows]
-                self.lengths.append(numpy.asarray(lengths, dtype="int64"))
+                self.lengths.append(_lengths(keys[row] for row in rows))
                 vectors: torch.Tensor = encode(rows)
                 return vectors
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import spacy
 import torch
 import typer
-from bench import MODES, Bench
+from bench import MODES, NLP_PIPE, TRAINING_STEP, Bench
 from rows import HEADER, cells, remarks
 from sweeps import run_sweeps
 from wasabi import msg
@@ -66,7 +66,7 @@ def check_modes(names: str | None) -> list[str] | None:
     """
     if names is None:
         return None
-    known = [mode.name for mode in MODES]
+    known = [*(mode.name for mode in MODES), NLP_PIPE, TRAINING_STEP]
     chosen = [name.strip() for name in names.split(";")]
     unknown = [name for name in chosen if name not in known]
     if unknown:
@@ -113,8 +113,10 @@ def _measure(
     bench: Bench, modes: list[str] | None, repeats: int, naive_pairs: int | None
 ) -> Iterator[dict[str, Any]]:
     yield from bench.measure(bench.choose(modes), repeats, naive_pairs)
-    yield bench.pipeline_row()
-    yield bench.training_row()
+    if modes is None or NLP_PIPE in modes:
+        yield bench.pipeline_row()
+    if modes is None or TRAINING_STEP in modes:
+        yield bench.training_row()
 
 
 class WorkloadName(str, Enum):
@@ -193,7 +195,7 @@ def main(
             msg.info("No bfloat16 on this device: its modes are not measured")
     machine = describe_machine(bench)
     for row in rows:
-        row["workload"] = workload.value
+        row["workload"] = workload.value + ("-test" if pairs == 0 else "")
         row.setdefault("encoder", encoder)
         row["machine"] = machine
     if json_file:

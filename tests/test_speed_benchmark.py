@@ -66,6 +66,38 @@ def test_modes_are_what_their_names_say(speed, tmp_path):
     assert settings.predict_with == "dual"
 
 
+def test_only_chosen_modes_of_a_whole_split_have_rows(speed, tmp_path):
+    path = tmp_path / "rows.json"
+    speed.main(
+        speed.WorkloadName.sample,
+        pairs=0,
+        json_file=path,
+        encoder=make_bert(tmp_path / "bert"),
+        modes="exact; nlp.pipe",
+        repeats=1,
+    )
+    rows = read(path)
+    assert list(rows) == ["exact", "nlp.pipe"]
+    assert {row["workload"] for row in rows.values()} == {"sample-test"}
+    assert rows["exact"]["pairs"] == rows["nlp.pipe"]["pairs"] > 80
+
+
+def test_a_mode_of_a_model_without_span_text_reads_few_descriptions(speed, tmp_path):
+    """Descriptions without the pair's text are the same for all pairs of its types."""
+    encoder = make_bert(tmp_path / "bert")
+    bench = speed.make_bench("sample", None, 30, encoder, None)
+    everything = bench.pairs.allowed.any(axis=1)
+    (whole,) = bench._distinct(everything)
+    bench.builder.fill_spans = False
+    bench.settings.fill_spans = False
+    (bare,) = bench._distinct(everything)
+    assert len(bare) < len(whole)
+    types = bench.pairs.types[bench.pairs.surfaces]
+    row, predicate = bench.pairs.allowed.nonzero()
+    assert len(bare) == len({(*types[i], r) for i, r in zip(row, predicate)})
+    assert bench.kind == "no-spans "
+
+
 def test_missing_corpus_falls_back_to_the_sample(speed, tmp_path, capsys):
     import spacy
     from workloads import read_docs
