@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import (
-    Any,
-)
+from typing import Any
 
 import numpy
 import torch
