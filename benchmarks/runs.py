@@ -64,9 +64,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "levitated": LEVITATED,
     "levitated-linear": {**LEVITATED, "model.alpha": 1.0},
     "levitated-no-spans": BARE,
-    "levitated-all-descriptions": {**LEVITATED, "train_descriptions": "all"},
     "levitated-hard-descriptions": {**LEVITATED, "train_descriptions": "hard"},
     "levitated-random-descriptions": {**LEVITATED, "train_descriptions": "random"},
+    "levitated-no-spans-all-descriptions": {**BARE, "train_descriptions": "all"},
     "levitated-no-spans-all-pairs": {**BARE, "negative_ratio": None},
     "levitated-no-spans-sharp": {**BARE, "model.temperature": 0.03},
 }
