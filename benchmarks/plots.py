@@ -4,6 +4,7 @@ python benchmarks/plots.py FILE [FILE ...] docs/speed
 """
 
 import json
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 BLUE, GRAY = "#1b6ca8", "#999999"
+MARKERS = "osDv^<>P*XphdH"
 
 
 def plot_sweep(rows: list[dict[str, Any]], sweep: str, path: Path) -> None:
@@ -50,17 +52,16 @@ def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
     rows (List[Dict[str, Any]]): Rows with F1.
     path (Path): Where the plot is written.
     """
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for i, row in enumerate(sorted(rows, key=lambda row: row["pairs_per_s"])):
-        x, y = row["pairs_per_s"], 100 * row["f1"]
-        axes.plot(x, y, "o", color=GRAY if row["mode"].endswith("naive") else BLUE)
-        at = (5, -12) if i % 2 else (5, 4)  # so that neighbours do not collide
-        axes.annotate(row["mode"], (x, y), xytext=at, textcoords="offset points")
+    figure, axes = pyplot.subplots(figsize=(7.5, 4), layout="constrained")
+    # Too close together to be labelled where they are.
+    for marker, row in zip(cycle(MARKERS), sorted(rows, key=lambda row: -row["f1"])):
+        axes.plot(row["pairs_per_s"], 100 * row["f1"], marker, label=row["mode"], ms=7)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set(xscale="log", xlabel="pairs per second", ylabel="F1")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(x=0.3, y=0.15)
+    axes.margins(x=0.1, y=0.1)
     _save(figure, path)
 
 
@@ -71,7 +72,8 @@ def plot_modes(rows: list[dict[str, Any]], path: Path) -> None:
     path (Path): Where the plot is written.
     """
     rows = rows[::-1]
-    figure, axes = pyplot.subplots(figsize=(6, 3.2), layout="constrained")
+    size = (6, 1 + 0.25 * len(rows))
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
     bars = axes.barh(
         [row["mode"] for row in rows],
         [row["ratio_to_naive"] for row in rows],

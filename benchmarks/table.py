@@ -36,7 +36,12 @@ MEASURES = {
 ENCODERS = {"all-MiniLM-L6-v2": "MiniLM-L6", "all-mpnet-base-v2": "MPNet-base"}
 ALWAYS = ("linear", "dual", "contrastive", "no-spans", "tied")
 # The linear head that a variant is compared with.
-LINEAR = {"dual": "linear", "levitated": "levitated-linear"}
+LINEAR = {
+    "dual": "linear",
+    "no-spans": "linear",
+    "levitated": "levitated-linear",
+    "levitated-no-spans": "levitated-linear",
+}
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000
 
