@@ -194,8 +194,9 @@ def main(
         if not has_bfloat16(bench.device):
             msg.info("No bfloat16 on this device: its modes are not measured")
     machine = describe_machine(bench)
+    whole = pairs == 0 and workload is not WorkloadName.sweep
     for row in rows:
-        row["workload"] = workload.value + ("-test" if pairs == 0 else "")
+        row["workload"] = workload.value + ("-test" if whole else "")
         row.setdefault("encoder", encoder)
         row["machine"] = machine
     if json_file:
