@@ -141,7 +141,8 @@ class Bench:
     @property
     def kind(self) -> str:
         """RETURNS (str): What the model is, to name its rows; "" for the usual one."""
-        levitated = "levitated " if self.settings.levitated_markers else ""
+        names = {None: "", "object": "levitated ", "both": "levitated-both "}
+        levitated = names[self.settings.levitated_markers]
         if self.settings.alpha == 1:
             return levitated + "linear "
         return levitated + ("" if self.settings.fill_spans else "no-spans ")
@@ -276,15 +277,15 @@ class Bench:
         """Multiply-adds of all instances and of descriptions of these lengths."""
         module = self.module
         chosen = numpy.arange(len(self.pairs)) if rows is None else rows.nonzero()[0]
-        read = self.builder.instances
-        if self.settings.levitated_markers and rows is None:
-            read = self.builder.shared_instances  # type: ignore[assignment]
-        instances = read(self.pairs, chosen).lengths
+        levitated = self.settings.levitated_markers
+        read = self.builder.instances(self.pairs, chosen)
+        if levitated and rows is None:
+            read = self.builder.shared_instances(self.pairs, chosen, levitated)
         lengths = numpy.concatenate([*descriptions, numpy.zeros(0, dtype="int64")])
         encoder = module.predicate_encoder or module.instance_encoder
-        return multiply_adds(module.instance_encoder.config, instances) + multiply_adds(
-            encoder.config, lengths
-        )
+        return multiply_adds(
+            module.instance_encoder.config, read.lengths
+        ) + multiply_adds(encoder.config, lengths)
 
     def _f1(self, scored: list[Any]) -> float | None:
         self.component.set_annotations(self.docs, scored)

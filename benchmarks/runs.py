@@ -50,7 +50,8 @@ FOLDERS = {
     "scierc": "scierc",
     "semeval2010": "semeval2010_task8",
 }
-LEVITATED = {"model.levitated_markers": True}
+LEVITATED = {"model.levitated_markers": "object"}
+BOTH = {"model.levitated_markers": "both"}
 BARE = {**LEVITATED, "model.fill_spans": False}  # the fastest dual encoder to train
 # What differs from configs/DATASET.cfg, below components.dual_relation_extractor.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -69,6 +70,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "levitated-no-spans-all-descriptions": {**BARE, "train_descriptions": "all"},
     "levitated-no-spans-all-pairs": {**BARE, "negative_ratio": None},
     "levitated-no-spans-sharp": {**BARE, "model.temperature": 0.03},
+    "levitated-both-linear": {**BOTH, "model.alpha": 1.0},
+    "levitated-both-no-spans": {**BOTH, "model.fill_spans": False},
 }
 DatasetName = Enum("DatasetName", {name: name for name in FOLDERS}, type=str)
 VariantName = Enum("VariantName", {name: name for name in VARIANTS}, type=str)

@@ -41,6 +41,8 @@ LINEAR = {
     "no-spans": "linear",
     "levitated": "levitated-linear",
     "levitated-no-spans": "levitated-linear",
+    "levitated-no-spans-all-descriptions": "levitated-linear",
+    "levitated-both-no-spans": "levitated-both-linear",
 }
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000

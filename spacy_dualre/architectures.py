@@ -16,7 +16,7 @@ from torch import Tensor
 from .candidates import Candidates
 from .description_cache import DescriptionCache
 from .encoders import add_markers, check_levitated, load_encoder, max_input_length
-from .instances import InstanceBuilder, Pairs
+from .instances import LEVITATED, InstanceBuilder, Pairs
 from .predicates import parse_predicates
 from .probabilities import PREDICT_WITH, in_question, to_probabilities
 from .shim import DualEncoderShim, get_shim
@@ -41,7 +41,7 @@ class Settings:
     max_length: int
     context_length: int
     fill_spans: bool
-    levitated_markers: bool
+    levitated_markers: str | None
 
 
 class Scored(NamedTuple):
@@ -85,7 +85,7 @@ def build_dual_encoder(
     alpha: float = 0.5,
     max_length: int = 256,
     context_length: int = 0,
-    levitated_markers: bool = False,
+    levitated_markers: str | None = None,
     fill_spans: bool = True,
     tie_encoders: bool = False,
     use_context: bool = True,
@@ -107,8 +107,10 @@ def build_dual_encoder(
     max_length (int): Wordpieces that an encoder reads at most.
     context_length (int): Text around the pair's sentences is read too, up to this many
         wordpieces. 0: the sentences alone.
-    levitated_markers (bool): Faster, and another model: the pairs of a subject share
-        one reading of their text, which does not see the objects' markers.
+    levitated_markers (Optional[str]): Faster, and another model: pairs share a reading
+        of their text, which does not see the levitated markers. "object": those of the
+        objects, so that the pairs of a subject share it. "both": those of the subjects
+        too, so that all pairs do.
     fill_spans (bool): Whether descriptions hold the pair's spans, or its markers only.
     tie_encoders (bool): Whether one encoder reads both instances and descriptions.
     use_context (bool): Whether the instance's [CLS] goes into the description's vector.
@@ -154,6 +156,11 @@ def build_dual_encoder(
         predict_with == "dual" or alpha > 0,
         "predict_with must be dual where alpha is 0, because the head is not trained",
         predict_with,
+    )
+    _check(
+        levitated_markers is None or levitated_markers in LEVITATED,
+        f"levitated_markers must be {' or '.join(LEVITATED)}, or null",
+        levitated_markers,
     )
     settings = Settings(
         alpha=alpha,
@@ -287,7 +294,9 @@ def forward_pairs(
     allowed = torch.from_numpy(batch.pairs.allowed[batch.rows]).to(device)
     with torch.set_grad_enabled(is_train), _precision(model, device):
         if settings.levitated_markers:
-            texts = batch.builder.shared_instances(batch.pairs, batch.rows)
+            texts = batch.builder.shared_instances(
+                batch.pairs, batch.rows, settings.levitated_markers
+            )
             instances = module.read_shared_instances(texts)
         else:
             inputs = batch.builder.instances(batch.pairs, batch.rows)

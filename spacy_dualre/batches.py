@@ -58,14 +58,13 @@ class Inputs:
 
 @dataclass
 class SharedInputs:
-    """The wordpieces of G texts with a marked subject, each read once for all pairs of
-    that subject: behind the text stand both markers of each object. All arrays are
-    int64.
+    """The wordpieces of G texts, each read once for several pairs: behind the text
+    stand the levitated markers of each pair. All arrays are int64.
 
     ids (ndarray): Wordpiece ids, (total wordpieces,).
-    positions (ndarray): The position in the text of each wordpiece; that of an object's
-        marker is that of the object's first or last wordpiece, (total wordpieces,).
-    owners (ndarray): 0 for the text, k for the markers of the object of its k-th pair,
+    positions (ndarray): The position in the text of each wordpiece; that of a levitated
+        marker is that of the first or last wordpiece of its span, (total wordpieces,).
+    owners (ndarray): 0 for the text, k for the levitated markers of its k-th pair,
         (total wordpieces,).
     lengths (ndarray): Wordpieces of each text with its markers, (G,).
     text_of (ndarray): The text of each of N pairs, (N,).
@@ -90,7 +89,7 @@ class SharedInputs:
         pad_id (int): The padding wordpiece.
         RETURNS (Tuple[ndarray, ndarray, ndarray]): Ids and positions, int64, (n,
             longest); and which wordpiece may attend to which, bool, (n, longest,
-            longest): all of them to the text, an object's markers also to each other.
+            longest): all of them to the text, a pair's markers also to each other.
         """
         at, mask = pad_rows(self.lengths, rows)
         owners = numpy.where(mask, self.owners[at], -1)

@@ -86,12 +86,12 @@ class DualEncoder(nn.Module):
         return self._represent(self._encode(self.instance_encoder, inputs))
 
     def read_shared_instances(self, inputs: SharedInputs) -> Instances:
-        """Encode the texts of pairs, each once for all pairs of a subject.
+        """Encode the texts of pairs, each once for several pairs.
 
-        The objects' markers are levitated (Ye et al., "Packed Levitated Marker for
-        Entity and Relation Extraction", arXiv 2109.06067, section 3.3): they have the
-        positions of the span's ends, see the text and each other, and are not seen by
-        the text.
+        Markers behind the text are levitated (Ye et al., "Packed Levitated Marker for
+        Entity and Relation Extraction", arXiv 2109.06067, section 3): they have the
+        positions of the span's ends, see the text and the pair's other markers, and
+        are not seen by the text.
 
         inputs (SharedInputs): Texts with n pairs.
         RETURNS (Instances): u and h(CLS), (n, H) each.

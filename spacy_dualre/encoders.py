@@ -29,7 +29,7 @@ CARRIED = {
 
 # Encoders that take position ids and a mask of who attends to whom, and know a
 # wordpiece's position by its id alone.
-LEVITATED = ("bert", "electra", "roberta", "xlm-roberta")
+ABSOLUTE_POSITIONS = ("bert", "electra", "roberta", "xlm-roberta")
 
 
 def resolve_encoder(name: str) -> str:
@@ -139,11 +139,11 @@ def check_levitated(encoder: Any) -> None:
     encoder (Module): The encoder.
     RAISES (ValueError): If its attention is not told the positions of wordpieces.
     """
-    if encoder.config.model_type not in LEVITATED:
+    if encoder.config.model_type not in ABSOLUTE_POSITIONS:
         raise ValueError(
             "levitated_markers needs an encoder with absolute positions "
-            f"({', '.join(LEVITATED)}), not {encoder.config.model_type}. Choose "
-            "another encoder, or set levitated_markers to false."
+            f"({', '.join(ABSOLUTE_POSITIONS)}), not {encoder.config.model_type}. "
+            "Choose another encoder, or set levitated_markers to null."
         )
 
 

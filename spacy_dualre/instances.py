@@ -21,7 +21,12 @@ from .predicates import SLOTS, Predicate
 
 ROLES = ("S", "O")
 N_MARKERS = 4  # opening and closing, for subject and object
-MAX_SHARED = 32  # pairs that share one reading
+# Which markers can be levitated: where a text is read once for all pairs of a subject,
+# or for all pairs.
+LEVITATED = ("object", "both")
+# Pairs that share one reading at most, unless all their markers are shorter than the
+# text, as what a wordpiece costs grows with the length of what is read at once.
+MAX_SHARED = 32
 
 
 def marker_texts(entity_type: str) -> list[str]:
@@ -194,23 +199,33 @@ class InstanceBuilder:
         row = numpy.arange(len(rows))
         return Inputs(ids, lengths, at[row, opening[:, 0]], at[row, opening[:, 2]])
 
-    def shared_instances(self, pairs: Pairs, rows: numpy.ndarray) -> SharedInputs:
-        """Build what the instance encoder reads where the pairs of a subject share one
-        reading of their text, in which the objects' markers are levitated.
+    def shared_instances(
+        self, pairs: Pairs, rows: numpy.ndarray, levitated: str
+    ) -> SharedInputs:
+        """Build what the instance encoder reads where pairs share one reading of their
+        text, in which markers are levitated.
 
         pairs (Pairs): The pairs.
         rows (ndarray): Which of them, int, (n,).
+        levitated (str): One of `LEVITATED`. "object": the objects' markers are; the
+            pairs of a subject share a text. "both": the subjects' are too; all pairs
+            with the same window share it.
         RETURNS (SharedInputs): The texts, and n pairs in the order of the rows.
         """
+        first_levitated = 0 if levitated == "both" else 2  # of the four markers
+        n_levitated = N_MARKERS - first_levitated
         starts, ends, order = self._text_ranges(pairs, rows)
-        # Pairs with the same subject and window read the same text, unless something
-        # in it was left out.
+        # Pairs with the same solid markers and window read the same text, unless
+        # something in it was left out.
         elided = (ends[:, 7] - starts[:, 0]) > (ends - starts).sum(axis=1)
         own = numpy.where(elided, 1 + numpy.arange(len(rows)), 0)
-        subject = [pairs.spans[rows, :2], pairs.surfaces[rows, :1]]
-        key = numpy.column_stack([pairs.window[rows], *subject, own])
-        _, group = numpy.unique(key, axis=0, return_inverse=True)
-        part = numpy.column_stack([group, _rank(group) // MAX_SHARED])
+        window = pairs.window[rows]
+        key = [window, pairs.spans[rows, :first_levitated], own]
+        if first_levitated:
+            key.append(pairs.surfaces[rows, 0])
+        _, group = numpy.unique(numpy.column_stack(key), axis=0, return_inverse=True)
+        most = numpy.maximum((window[:, 1] - window[:, 0]) // n_levitated, MAX_SHARED)
+        part = numpy.column_stack([group, _rank(group) // most])
         _, first, text_of = numpy.unique(
             part, axis=0, return_index=True, return_inverse=True
         )
@@ -218,28 +233,34 @@ class InstanceBuilder:
         starts, ends = self._with_markers(pairs, rows, starts, ends, order)
         column = numpy.argsort(order, axis=1) * 3 + 2  # of each marker
         row = numpy.arange(len(rows))
-        for marker in column[:, 2:].T:
-            ends[row, marker] = starts[row, marker]  # the object's are not in the text
+        for marker in column[:, first_levitated:].T:
+            ends[row, marker] = starts[row, marker]  # it is not in the text
         text, text_lengths, _ = gather_ranges(pairs.pool, starts[first], ends[first])
         at = numpy.cumsum(ends - starts, axis=1) - (ends - starts)
         at = numpy.take_along_axis(at, column, axis=1)
         n_pairs = numpy.bincount(text_of, minlength=len(text_lengths))
-        lengths = text_lengths + 2 * n_pairs
+        lengths = text_lengths + n_levitated * n_pairs
         begins = numpy.cumsum(lengths) - lengths
         within = numpy.arange(len(text)) - numpy.repeat(
             numpy.cumsum(text_lengths) - text_lengths, text_lengths
         )
         text_at = numpy.repeat(begins, text_lengths) + within
-        opens_at = text_lengths[text_of] + 2 * rank
-        markers_at = (begins[text_of] + opens_at)[:, None] + numpy.arange(2)
+        opens_at = text_lengths[text_of] + n_levitated * rank
+        markers_at = (begins[text_of] + opens_at)[:, None] + numpy.arange(n_levitated)
         ids, positions, owners = numpy.zeros((3, int(lengths.sum())), dtype="int64")
         ids[text_at], positions[text_at] = text, within
-        ids[markers_at] = pairs.pool[_markers(pairs, rows)[:, 2:]]
-        # The closing marker has the place of the span's last wordpiece.
-        positions[markers_at] = at[:, 2:] - [0, 1]
+        ids[markers_at] = pairs.pool[_markers(pairs, rows)[:, first_levitated:]]
+        # A closing marker has the place of the span's last wordpiece.
+        positions[markers_at] = at[:, first_levitated:] - [0, 1] * (n_levitated // 2)
         owners[markers_at] = 1 + rank[:, None]
         return SharedInputs(
-            ids, positions, owners, lengths, text_of, at[:, 0], opens_at
+            ids,
+            positions,
+            owners,
+            lengths,
+            text_of,
+            at[:, 0] if first_levitated else opens_at,
+            opens_at + n_levitated - 2,
         )
 
     def descriptions(

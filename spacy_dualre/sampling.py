@@ -61,7 +61,7 @@ def split_pairs(
     n_descriptions: numpy.ndarray,
     description_length: int,
     max_tokens: int,
-    levitated_markers: bool = False,
+    levitated_markers: str | None = None,
 ) -> Iterator[numpy.ndarray]:
     """Split training pairs into parts that fit in memory, longest instances first.
 
@@ -71,7 +71,8 @@ def split_pairs(
     description_length (int): Wordpieces of the longest description, without its spans.
     max_tokens (int): Wordpieces that a part may hold. One larger pair is a part of its
         own.
-    levitated_markers (bool): Whether the pairs of a subject share one reading.
+    levitated_markers (Optional[str]): Which pairs share one reading of their text: see
+        `InstanceBuilder.shared_instances`. None: none.
     YIELDS (ndarray): Row numbers of a part.
     """
     spans = (pairs.spans[:, 1::2] - pairs.spans[:, ::2]).sum(axis=1)
@@ -80,8 +81,10 @@ def split_pairs(
     rows = rows[numpy.lexsort((window[:, 1], window[:, 0], -lengths[rows]))]
     read = lengths[rows]
     if levitated_markers:
-        text = numpy.column_stack([pairs.window[rows], pairs.spans[rows, :2]])
-        read[1:][(text[1:] == text[:-1]).all(axis=1)] = 2  # only the object's markers
+        n_solid = 0 if levitated_markers == "both" else 2
+        text = numpy.column_stack([pairs.window[rows], pairs.spans[rows, :n_solid]])
+        same = (text[1:] == text[:-1]).all(axis=1)
+        read[1:][same] = N_MARKERS - n_solid  # only the levitated markers
     tokens = read + n_descriptions[rows] * (spans[rows] + description_length)
     part = numpy.cumsum(tokens) // max_tokens
     yield from numpy.split(rows, numpy.flatnonzero(numpy.diff(part)) + 1)

@@ -1,4 +1,4 @@
-"""One reading of a text for all pairs of a subject (levitated markers)."""
+"""One reading of a text for many pairs (levitated markers)."""
 
 import re
 
@@ -13,11 +13,12 @@ from tiny_corpus import make_pipeline, relations_of, train, with_entities
 from tiny_encoders import make_deberta_v2, make_mpnet, make_roberta
 
 import spacy_dualre.instances
-from spacy_dualre.architectures import get_builder
+from spacy_dualre.architectures import PairBatch, get_builder
 from spacy_dualre.encoders import add_markers, load_encoder
+from spacy_dualre.instances import LEVITATED
 from spacy_dualre.shim import get_shim
 
-LEVITATED = {"levitated_markers": True}
+EITHER = pytest.mark.parametrize("levitated", LEVITATED)
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +28,25 @@ def tokenizer(bert):
     return tokenizer
 
 
+def lift(levitated):
+    """The setting of the model."""
+    return {"levitated_markers": levitated}
+
+
 def module_of(nlp):
     return get_shim(nlp.get_pipe("dual_relation_extractor").model).module
 
 
+@EITHER
 @given(batch=st.lists(docs(), min_size=1, max_size=2), max_length=st.integers(24, 99))
 def test_pairs_read_the_text_and_markers_of_their_own_instance(
-    tokenizer, batch, max_length
+    tokenizer, levitated, batch, max_length
 ):
     """Levitated and solid markers differ only in where they are."""
     builder = make_builder(tokenizer, max_length)
     pairs = builder.featurize(all_pairs(*batch))
     rows = numpy.arange(len(pairs))
-    shared = builder.shared_instances(pairs, rows)
+    shared = builder.shared_instances(pairs, rows, levitated)
     solid = builder.instances(pairs, rows)
     ends = shared.lengths.cumsum()
     for row, instance in enumerate(rows_of(solid)):
@@ -49,58 +56,97 @@ def test_pairs_read_the_text_and_markers_of_their_own_instance(
             array[part].tolist()
             for array in (shared.ids, shared.positions, shared.owners)
         )
-        levitated = [i for i in instance if (is_object(tokenizer, i))]
-        text = [i for i in instance if i not in levitated]
+        lifted = [i for i in instance if is_levitated(tokenizer, i, levitated)]
+        text = [i for i in instance if i not in lifted]
         assert [i for i, owner in zip(ids, owners) if not owner] == text
         assert positions[: len(text)] == list(range(len(text)))
         subject, object_ = int(shared.subject_at[row]), int(shared.object_at[row])
-        solid_at = int(solid.subject_at[row])
-        assert ids[subject] == instance[solid_at]
+        assert ids[subject] == instance[int(solid.subject_at[row])]
         # Each marker has the place of the wordpiece that it stands beside in the solid
         # instance: behind an opening one, before a closing one.
-        opens, closes = (instance.index(marker) for marker in levitated)
-        assert ids[object_ : object_ + 2] == levitated
-        assert positions[object_ : object_ + 2] == [opens, closes - 2]
-        assert owners[object_] == owners[object_ + 1] > 0
-        assert owners.count(owners[object_]) == 2
+        for opens_at in [subject, object_] if levitated == "both" else [object_]:
+            markers = ids[opens_at : opens_at + 2]
+            opens, closes = (instance.index(marker) for marker in markers)
+            before = [sum(i in lifted for i in instance[:n]) for n in (opens, closes)]
+            assert positions[opens_at] == opens - before[0]
+            assert positions[opens_at + 1] == closes - before[1] - 1
+        assert ids[object_] == instance[int(solid.object_at[row])]
+        assert owners.count(owners[object_]) == len(lifted)
+        own = [i for i, owner in zip(ids, owners) if owner == owners[object_]]
+        assert sorted(own) == sorted(lifted)
 
 
-def is_object(tokenizer, wordpiece):
-    """Whether it is the marker of an object."""
-    return bool(re.match("</?O[:>]", tokenizer.convert_ids_to_tokens(wordpiece)))
+def is_levitated(tokenizer, wordpiece, levitated):
+    """Whether it is a levitated marker."""
+    roles = "SO" if levitated == "both" else "O"
+    return bool(
+        re.match(f"</?[{roles}][:>]", tokenizer.convert_ids_to_tokens(wordpiece))
+    )
 
 
-def test_pairs_of_a_subject_share_one_reading(tokenizer):
+def shared_lengths(tokenizer, levitated):
+    """Share the readings of a sentence with four entities.
+
+    RETURNS: The lengths of the readings, that of a solid instance, and how many pairs
+        each reading has.
+    """
     (doc,) = [d for d in with_entities(spacy.blank("en")) if len(d.ents) == 4]
     doc.spans["entities"] = doc.ents
     builder = make_builder(tokenizer)
     pairs = builder.featurize(all_pairs(doc))
-    shared = builder.shared_instances(pairs, numpy.arange(len(pairs)))
-    solid = builder.instances(pairs, numpy.arange(len(pairs)))
-    assert len(shared.lengths) == 4
-    others = [sum(shared.text_of == text) for text in range(4)]
-    assert sum(others) == len(pairs)
-    assert shared.lengths.tolist() == [solid.lengths[0] - 2 + 2 * n for n in others]
+    rows = numpy.arange(len(pairs))
+    shared = builder.shared_instances(pairs, rows, levitated)
+    solid = int(builder.instances(pairs, rows).lengths[0])
+    return shared.lengths.tolist(), solid, numpy.bincount(shared.text_of).tolist()
 
 
+def test_pairs_of_a_subject_share_one_reading(tokenizer):
+    lengths, solid, n_pairs = shared_lengths(tokenizer, "object")
+    assert n_pairs == [3, 3, 3, 3]
+    assert lengths == [solid - 2 + 2 * 3] * 4
+
+
+def test_all_pairs_of_a_sentence_share_one_reading(tokenizer):
+    lengths, solid, n_pairs = shared_lengths(tokenizer, "both")
+    assert n_pairs == [12]
+    assert lengths == [solid - 4 + 4 * 12]
+
+
+def test_the_markers_of_a_long_reading_are_no_longer_than_its_text(
+    tokenizer, monkeypatch
+):
+    """What a wordpiece costs grows with the length of what is read at once."""
+    monkeypatch.setattr(spacy_dualre.instances, "MAX_SHARED", 1)
+    _, solid, n_pairs = shared_lengths(tokenizer, "both")
+    text = solid - 4
+    assert n_pairs == [7, 5]
+    assert 4 * 7 <= text < 4 * 12
+
+
+@EITHER
 @pytest.mark.parametrize("make", [None, make_roberta])
-def test_a_pair_is_read_as_if_it_were_alone(bert, make, tmp_path, monkeypatch):
+def test_a_pair_is_read_as_if_it_were_alone(bert, make, levitated, tmp_path):
     """Neither the other pairs of the text nor the padding change what is read."""
-    nlp = make_pipeline(make(tmp_path) if make else bert, LEVITATED)
+    nlp = make_pipeline(make(tmp_path) if make else bert, lift(levitated))
     train(nlp, steps=3)
     component = nlp.get_pipe("dual_relation_extractor")
-    texts = with_entities(nlp)
-    together = [scored.probabilities for scored in component.predict(texts)]
-    monkeypatch.setattr(spacy_dualre.instances, "MAX_SHARED", 1)
-    alone = [
-        scored.probabilities for doc in texts for scored in component.predict([doc])
+    dual_encoder = component.model.get_ref("dual_encoder")
+    builder = get_builder(component.model)
+    docs = with_entities(nlp)
+    pairs = builder.featurize([component.find_candidates(doc) for doc in docs])
+    parts = [numpy.arange(len(pairs)), *numpy.arange(len(pairs))[:, None]]
+    (together, _), *alone = [
+        dual_encoder.predict(PairBatch(builder, pairs, rows, pairs.allowed[rows]))
+        for rows in parts
     ]
-    for one, other in zip(together, alone, strict=True):
-        numpy.testing.assert_allclose(one, other, atol=1e-5)
+    torch.testing.assert_close(
+        together, torch.cat([scores for scores, _ in alone]), atol=1e-4, rtol=0
+    )
 
 
-def test_the_text_does_not_see_the_objects_markers(bert):
-    nlp = make_pipeline(bert, LEVITATED)
+@EITHER
+def test_the_text_does_not_see_levitated_markers(bert, levitated):
+    nlp = make_pipeline(bert, lift(levitated))
     train(nlp, steps=3)
     model = nlp.get_pipe("dual_relation_extractor").model
     module = module_of(nlp).eval()
@@ -108,7 +154,7 @@ def test_the_text_does_not_see_the_objects_markers(bert):
     builder = get_builder(model)
     found = nlp.get_pipe("dual_relation_extractor").find_candidates(doc)
     pairs = builder.featurize([found])
-    shared = builder.shared_instances(pairs, numpy.arange(len(pairs)))
+    shared = builder.shared_instances(pairs, numpy.arange(len(pairs)), levitated)
     ends = shared.lengths.cumsum().tolist()
     for row, text_of in enumerate(shared.text_of.tolist()):
         part = slice(ends[text_of] - shared.lengths[text_of], ends[text_of])
@@ -119,8 +165,9 @@ def test_the_text_does_not_see_the_objects_markers(bert):
         torch.testing.assert_close(context, plain[0, 0], atol=1e-5, rtol=0)
 
 
-def test_a_trained_pipeline_is_the_same_after_loading(bert, tmp_path):
-    nlp = make_pipeline(bert, LEVITATED)
+@EITHER
+def test_a_trained_pipeline_is_the_same_after_loading(bert, levitated, tmp_path):
+    nlp = make_pipeline(bert, lift(levitated))
     losses = train(nlp)
     assert losses[-1] < losses[0] / 2
     nlp.to_disk(tmp_path / "model")
@@ -135,6 +182,6 @@ def test_a_trained_pipeline_is_the_same_after_loading(bert, tmp_path):
 
 @pytest.mark.parametrize("make", [make_mpnet, make_deberta_v2])
 def test_an_encoder_with_relative_positions_is_refused(make, tmp_path):
-    nlp = make_pipeline(make(tmp_path), LEVITATED)
+    nlp = make_pipeline(make(tmp_path), lift("object"))
     with pytest.raises(ValueError, match="levitated_markers needs an encoder with abs"):
         train(nlp, steps=0)

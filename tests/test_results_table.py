@@ -33,8 +33,11 @@ def make_row(variant="linear", seed=0, f=0.6, counts=(), **changes):
     counts (List[List[int]]): Counts of every way to predict.
     changes: Other values of the row.
     """
-    ways = {"linear": ["head"], "levitated-linear": ["head"], "contrastive": ["dual"]}
-    ways = ways.get(variant, ["dual", "head", "mean"])
+    ways = ["dual", "head", "mean"]
+    if variant.endswith("linear"):
+        ways = ["head"]
+    elif variant == "contrastive":
+        ways = ["dual"]
     row = {
         "dataset": "scierc",
         "encoder": MINILM,
@@ -157,6 +160,93 @@ def test_runs_of_one_encoder_are_together_wherever_it_was(table, results):
     ]
     text = table.make_tables(results(*rows))
     assert lines_of(text, "| MPNet-base | linear | 0, 1 |")
+
+
+def test_a_run_that_was_scored_on_dev_only_has_no_test_scores(table, results):
+    row = make_row("levitated-no-spans-sharp", steps=9)
+    del row["scores"]["test"], row["pairs_per_s"]["test"], row["counts"]
+    (line,) = lines_of(
+        table.make_tables(results(row)),
+        "| MiniLM-L6 | levitated-no-spans-sharp, 9 steps |",
+    )
+    assert line.endswith("| 70.00 | - | - | - | - | 1.5 | 1.0 |")
+
+
+def test_machines_and_versions_are_named_once(table, results):
+    gpu = {**make_row()["hardware"], "gpu": "A card"}
+    rows = [
+        make_row(seed=0, counts=COUNTS),
+        make_row(seed=1, counts=COUNTS),
+        make_row(seed=2, counts=COUNTS, hardware=gpu),
+    ]
+    text = table.make_tables(results(*rows))
+    assert lines_of(text, "- ") == [
+        "- Hardware: no GPU; x86_64, AVX2, cores: 2, threads: 1",
+        "- Hardware: A card; x86_64, AVX2, cores: 2, threads: 1",
+        "- Versions: spacy 3.8.0, torch 2.0.0",
+    ]
+    assert text.count("; commit abc123") == 3
+
+
+def test_bootstrap_of_equal_runs(table):
+    dual, linear = make_row("dual", counts=COUNTS), make_row(counts=COUNTS)
+    assert table.bootstrap("scierc", [dual], [linear], "dual") == (0, 0, 0, 1)
+
+
+def test_bootstrap_of_a_better_run(table):
+    # 100 documents: the one finds 3 of 4 relations, the other 1 of 4, with 1 wrong.
+    better = [[i, 0, 3, 1, 1] for i in range(100)]
+    worse = [[i, 0, 1, 1, 3] for i in range(100)]
+    worse[0] = [0, 0, 4, 0, 0]
+    rows = [make_row("dual", counts=better)], [make_row(counts=worse)]
+    gain, low, high, p = table.bootstrap("scierc", *rows, "mean")
+    # F1 of 2 tp / (2 tp + fp + fn).
+    assert gain == pytest.approx(600 / 800 - 206 / (206 + 99 + 297))
+    assert 0 < low < gain < high
+    assert p == pytest.approx(2 / 10_001)
+
+
+def test_bootstrap_adds_up_seeds(table):
+    row = make_row("dual", counts=[[0, 0, 3, 0, 0], [1, 0, 0, 0, 3]])
+    other = make_row("dual", counts=[[0, 0, 1, 0, 2], [1, 0, 3, 2, 0]], seed=1)
+    linear = [
+        make_row(counts=[[0, 0, 0, 0, 3], [1, 0, 0, 0, 3]], seed=s) for s in (0, 1)
+    ]
+    gain, *_ = table.bootstrap("scierc", [row, other], linear, "dual")
+    assert gain == pytest.approx(2 * 7 / (2 * 7 + 2 + 5))
+
+
+def test_bootstrap_of_macro_f1(table):
+    """The mean of the labels in the gold data; another label that is predicted is not
+    one of them."""
+    dual = make_row("dual", counts=[[0, 0, 1, 0, 0], [1, 2, 1, 1, 1], [2, 1, 0, 5, 0]])
+    linear = make_row(counts=[[0, 0, 1, 0, 0], [1, 2, 0, 0, 2]])
+    gain, *_ = table.bootstrap("semeval2010", [dual], [linear], "dual")
+    assert gain == pytest.approx((1 + 0.5) / 2 - (1 + 0) / 2)
+
+
+def test_seeds_are_compared_with_their_own(table, results):
+    rows = [make_row("dual", seed=seed, counts=COUNTS) for seed in (0, 1, 2)]
+    rows += [make_row(seed=seed, counts=COUNTS) for seed in (1, 2, 3)]
+    rows += [make_row("dual", seed=4, train_docs=7, counts=COUNTS)]
+    text = table.make_tables(results(*rows))
+    assert lines_of(text, "| MiniLM-L6 | dual | 1, 2 |") == [
+        "| MiniLM-L6 | dual | 1, 2 | +0.00 | +0.00 to +0.00 | 1.0000 |"
+    ]
+    assert not lines_of(text, "| MiniLM-L6 | dual, 7 training documents | 4 | +")
+
+
+@pytest.mark.parametrize("markers", ["levitated", "levitated-both"])
+def test_levitated_markers_are_compared_with_a_linear_head_that_has_them(
+    table, results, markers
+):
+    variant, linear = f"{markers}-no-spans", f"{markers}-linear"
+    others = {"linear", "levitated-linear", "levitated-both-linear"} - {linear}
+    rows = [make_row(name, counts=COUNTS) for name in (variant, *others)]
+    gain = f"| MiniLM-L6 | {variant}, mean of both | 0 | +0.00"
+    assert not lines_of(table.make_tables(results(*rows)), gain)
+    folder = results(make_row(linear, counts=COUNTS))
+    assert len(lines_of(table.make_tables(folder), gain)) == 1
 
 
 def test_a_run_that_was_scored_on_dev_only_has_no_test_scores(table, results):
