@@ -1,7 +1,7 @@
 """The thinc models: from Docs to the probabilities of every predicate."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,8 @@ from .shim import DualEncoderShim, get_shim
 
 # Scores held at once while predicting: bounds the memory of pairs x predicates x H.
 SCORES_AT_ONCE = 16384
+# The instructions that multiply matrices in bfloat16, on x86 and on ARM.
+CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 @dataclass
@@ -366,9 +368,18 @@ def get_max_tokens(model: Model[PairBatch, Outputs]) -> int:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """RETURNS (bool): Whether a device multiplies matrices in bfloat16."""
+    """Find out whether a device multiplies matrices in bfloat16 itself. Most others can
+    imitate it, several times slower than float32.
+
+    device (torch.device): The device.
+    RETURNS (bool): Whether it does. False on a CPU of which torch, before it had
+        `torch.cpu.get_capabilities`, can't tell.
+    """
     if device.type == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        capabilities: Mapping = getattr(torch.cpu, "get_capabilities", dict)()
+        return any(capabilities.get(name) for name in CPU_BFLOAT16)
+    if device.type == "cuda" and not torch.version.hip:
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     return True
 
 
@@ -438,7 +449,7 @@ def _precision(model: Model, device: torch.device) -> AbstractContextManager:
         return nullcontext()
     if not has_bfloat16(device):
         settings.mixed_precision = False
-        warnings.warn("This CPU has no bfloat16: mixed_precision is switched off.")
+        warnings.warn(f"No bfloat16 on this {device}: mixed_precision is switched off.")
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 

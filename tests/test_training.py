@@ -22,6 +22,7 @@ from tiny_corpus import (
     with_entities,
 )
 
+from spacy_dualre.architectures import has_bfloat16
 from spacy_dualre.sampling import TRAIN_DESCRIPTIONS
 from spacy_dualre.shim import get_shim
 
@@ -511,10 +512,26 @@ def test_bfloat16_trains_on_cpu_or_is_switched_off_with_a_warning(bert):
         losses = train(nlp, steps=50)
     settings = nlp.get_pipe(NAME).model.attrs["settings"]
     warned = any("bfloat16" in str(w.message) for w in caught)
-    assert settings.mixed_precision or warned
+    assert settings.mixed_precision == has_bfloat16(torch.device("cpu")) != warned
     assert losses[-1] < losses[0] / 4
     docs = nlp.pipe(with_entities(nlp))
     assert [triples_of(doc) for doc in docs] == gold_triples()
+
+
+@pytest.mark.parametrize(
+    "capabilities, native",
+    [
+        ({"avx512_bw": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"neon": True, "bf16": True}, True),
+    ],
+)
+def test_a_cpu_that_only_imitates_bfloat16_has_none(capabilities, native, monkeypatch):
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: capabilities, raising=False
+    )
+    assert has_bfloat16(torch.device("cpu")) == native
 
 
 def test_two_trainings_with_one_seed_are_the_same(bert):
