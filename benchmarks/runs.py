@@ -73,6 +73,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "levitated-both-linear": {**BOTH, "model.alpha": 1.0},
     "levitated-both-no-spans": {**BOTH, "model.fill_spans": False},
 }
+# With both markers levitated the pairs of a document share a reading if they have the
+# same window, so the window is as large as the encoder allows.
+WHOLE_DOCUMENT = {"model.max_length": 512, "model.context_length": 512}
 DatasetName = Enum("DatasetName", {name: name for name in FOLDERS}, type=str)
 VariantName = Enum("VariantName", {name: name for name in VARIANTS}, type=str)
 
@@ -138,7 +141,10 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
         # The last model is the one that is scored, on all of dev, afterwards.
         "corpora.dev.limit": 1,
     }
-    for key, value in VARIANTS[run.variant].items():
+    changes = VARIANTS[run.variant]
+    if run.dataset == "biored" and changes.items() >= BOTH.items():
+        changes = {**changes, **WHOLE_DOCUMENT}
+    for key, value in changes.items():
         overrides[f"components.{NAME}.{key}"] = value
     if run.train_docs:
         overrides["corpora.train.limit"] = run.train_docs
