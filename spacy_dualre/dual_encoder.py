@@ -110,6 +110,8 @@ class DualEncoder(nn.Module):
                 input_ids=ids,
                 attention_mask=attends.long(),
                 position_ids=positions + first,
+                # Its own default is no longer than its longest text.
+                token_type_ids=torch.zeros_like(ids),
             )[0]
             row_of = numpy.full(len(inputs.lengths), -1)
             row_of[rows] = numpy.arange(len(rows))

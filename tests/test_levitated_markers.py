@@ -8,6 +8,7 @@ import spacy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Span
 from test_instances import all_pairs, docs, make_builder, rows_of
 from tiny_corpus import make_pipeline, relations_of, train, with_entities
 from tiny_encoders import make_deberta_v2, make_mpnet, make_roberta
@@ -142,6 +143,25 @@ def test_a_pair_is_read_as_if_it_were_alone(bert, make, levitated, tmp_path):
     torch.testing.assert_close(
         together, torch.cat([scores for scores, _ in alone]), atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize("make", [None, make_roberta])
+def test_a_text_with_its_markers_can_be_longer_than_the_encoder_reads(
+    bert, make, tmp_path
+):
+    """The markers have positions within the text."""
+    nlp = make_pipeline(make(tmp_path) if make else bert, lift("both"))
+    train(nlp, steps=1)
+    component = nlp.get_pipe("dual_relation_extractor")
+    longest = module_of(nlp).instance_encoder.config.max_position_embeddings
+    doc = nlp.make_doc(" ".join(["Ann"] * 8))
+    doc.spans["entities"] = doc.ents = [Span(doc, i, i + 1, "PER") for i in range(8)]
+    pairs = get_builder(component.model).featurize([component.find_candidates(doc)])
+    builder = get_builder(component.model)
+    shared = builder.shared_instances(pairs, numpy.arange(len(pairs)), "both")
+    assert shared.lengths.max() > longest
+    (scored,) = component.predict([doc])
+    assert numpy.isfinite(scored.probabilities).all()
 
 
 @EITHER
