@@ -124,7 +124,8 @@ def build_dual_encoder(
     prune (float): Approximate and faster: at prediction, descriptions of predicates to
         which the auxiliary head gives less than this probability are not encoded; where
         it leaves one predicate, none is. 0: all are.
-    mixed_precision (bool): Whether the encoders run in bfloat16, where the device can.
+    mixed_precision (bool): Whether the encoders run in bfloat16, where the device
+        multiplies in it itself (see `has_bfloat16`).
     max_tokens (Optional[int]): Wordpieces in memory at once, which bounds the memory.
         None: chosen for the device.
     cache_size (int): How many encoded descriptions are kept for later batches.
