@@ -96,6 +96,7 @@ def test_wrong_argument_of_the_architecture_is_named(argument, value):
         ("dropout", -0.1),
         ("context_length", -5),
         ("temperature_lr", -1.0),
+        ("levitated_markers", "subject"),
         ("max_tokens", 0),
         ("cache_size", -1),
     ],
