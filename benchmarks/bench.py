@@ -278,14 +278,16 @@ class Bench:
         module = self.module
         chosen = numpy.arange(len(self.pairs)) if rows is None else rows.nonzero()[0]
         levitated = self.settings.levitated_markers
-        read = self.builder.instances(self.pairs, chosen)
         if levitated and rows is None:
-            read = self.builder.shared_instances(self.pairs, chosen, levitated)
+            shared = self.builder.shared_instances(self.pairs, chosen, levitated)
+            instances = shared.lengths
+        else:
+            instances = self.builder.instances(self.pairs, chosen).lengths
         lengths = numpy.concatenate([*descriptions, numpy.zeros(0, dtype="int64")])
         encoder = module.predicate_encoder or module.instance_encoder
-        return multiply_adds(
-            module.instance_encoder.config, read.lengths
-        ) + multiply_adds(encoder.config, lengths)
+        return multiply_adds(module.instance_encoder.config, instances) + multiply_adds(
+            encoder.config, lengths
+        )
 
     def _f1(self, scored: list[Any]) -> float | None:
         self.component.set_annotations(self.docs, scored)

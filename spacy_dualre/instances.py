@@ -21,9 +21,9 @@ from .predicates import SLOTS, Predicate
 
 ROLES = ("S", "O")
 N_MARKERS = 4  # opening and closing, for subject and object
-# Which markers can be levitated: where a text is read once for all pairs of a subject,
-# or for all pairs.
-LEVITATED = ("object", "both")
+# Which markers can be levitated, and how many of the four then stay in the text: it is
+# read once for all pairs of a subject, or for all pairs.
+LEVITATED = {"object": 2, "both": 0}
 # Pairs that share one reading at most, unless all their markers are shorter than the
 # text, as what a wordpiece costs grows with the length of what is read at once.
 MAX_SHARED = 32
@@ -207,21 +207,21 @@ class InstanceBuilder:
 
         pairs (Pairs): The pairs.
         rows (ndarray): Which of them, int, (n,).
-        levitated (str): One of `LEVITATED`. "object": the objects' markers are; the
+        levitated (str): A key of `LEVITATED`. "object": the objects' markers are; the
             pairs of a subject share a text. "both": the subjects' are too; all pairs
             with the same window share it.
         RETURNS (SharedInputs): The texts, and n pairs in the order of the rows.
         """
-        first_levitated = 0 if levitated == "both" else 2  # of the four markers
-        n_levitated = N_MARKERS - first_levitated
+        n_solid = LEVITATED[levitated]
+        n_levitated = N_MARKERS - n_solid
         starts, ends, order = self._text_ranges(pairs, rows)
         # Pairs with the same solid markers and window read the same text, unless
         # something in it was left out.
         elided = (ends[:, 7] - starts[:, 0]) > (ends - starts).sum(axis=1)
         own = numpy.where(elided, 1 + numpy.arange(len(rows)), 0)
         window = pairs.window[rows]
-        key = [window, pairs.spans[rows, :first_levitated], own]
-        if first_levitated:
+        key = [window, pairs.spans[rows, :n_solid], own]
+        if n_solid:
             key.append(pairs.surfaces[rows, 0])
         _, group = numpy.unique(numpy.column_stack(key), axis=0, return_inverse=True)
         most = numpy.maximum((window[:, 1] - window[:, 0]) // n_levitated, MAX_SHARED)
@@ -233,7 +233,7 @@ class InstanceBuilder:
         starts, ends = self._with_markers(pairs, rows, starts, ends, order)
         column = numpy.argsort(order, axis=1) * 3 + 2  # of each marker
         row = numpy.arange(len(rows))
-        for marker in column[:, first_levitated:].T:
+        for marker in column[:, n_solid:].T:
             ends[row, marker] = starts[row, marker]  # it is not in the text
         text, text_lengths, _ = gather_ranges(pairs.pool, starts[first], ends[first])
         at = numpy.cumsum(ends - starts, axis=1) - (ends - starts)
@@ -249,9 +249,9 @@ class InstanceBuilder:
         markers_at = (begins[text_of] + opens_at)[:, None] + numpy.arange(n_levitated)
         ids, positions, owners = numpy.zeros((3, int(lengths.sum())), dtype="int64")
         ids[text_at], positions[text_at] = text, within
-        ids[markers_at] = pairs.pool[_markers(pairs, rows)[:, first_levitated:]]
+        ids[markers_at] = pairs.pool[_markers(pairs, rows)[:, n_solid:]]
         # A closing marker has the place of the span's last wordpiece.
-        positions[markers_at] = at[:, first_levitated:] - [0, 1] * (n_levitated // 2)
+        positions[markers_at] = at[:, n_solid:] - [0, 1] * (n_levitated // 2)
         owners[markers_at] = 1 + rank[:, None]
         return SharedInputs(
             ids,
@@ -259,7 +259,7 @@ class InstanceBuilder:
             owners,
             lengths,
             text_of,
-            at[:, 0] if first_levitated else opens_at,
+            at[:, 0] if n_solid else opens_at,
             opens_at + n_levitated - 2,
         )
 

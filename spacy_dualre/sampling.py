@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy
 
-from .instances import N_MARKERS, Pairs
+from .instances import LEVITATED, N_MARKERS, Pairs
 
 TRAIN_DESCRIPTIONS = ("all", "mixed", "hard", "random")
 # Those that need a trained auxiliary head.
@@ -81,7 +81,7 @@ def split_pairs(
     rows = rows[numpy.lexsort((window[:, 1], window[:, 0], -lengths[rows]))]
     read = lengths[rows]
     if levitated_markers:
-        n_solid = 0 if levitated_markers == "both" else 2
+        n_solid = LEVITATED[levitated_markers]
         text = numpy.column_stack([pairs.window[rows], pairs.spans[rows, :n_solid]])
         same = (text[1:] == text[:-1]).all(axis=1)
         read[1:][same] = N_MARKERS - n_solid  # only the levitated markers
