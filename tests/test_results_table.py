@@ -236,11 +236,18 @@ def test_seeds_are_compared_with_their_own(table, results):
     assert not lines_of(text, "| MiniLM-L6 | dual, 7 training documents | 4 | +")
 
 
-@pytest.mark.parametrize("markers", ["levitated", "levitated-both"])
+@pytest.mark.parametrize(
+    "variant, linear",
+    [
+        ("levitated", "levitated-linear"),
+        ("levitated-no-spans", "levitated-linear"),
+        ("levitated-no-spans-all-descriptions", "levitated-linear"),
+        ("levitated-both-no-spans", "levitated-both-linear"),
+    ],
+)
 def test_levitated_markers_are_compared_with_a_linear_head_that_has_them(
-    table, results, markers
+    table, results, variant, linear
 ):
-    variant, linear = f"{markers}-no-spans", f"{markers}-linear"
     others = {"linear", "levitated-linear", "levitated-both-linear"} - {linear}
     rows = [make_row(name, counts=COUNTS) for name in (variant, *others)]
     gain = f"| MiniLM-L6 | {variant}, mean of both | 0 | +0.00"
