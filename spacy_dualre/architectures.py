@@ -112,7 +112,8 @@ def build_dual_encoder(
     levitated_markers (Optional[str]): Faster, and another model: pairs share a reading
         of their text, which does not see the levitated markers. "object": those of the
         objects, so that the pairs of a subject share it. "both": those of the subjects
-        too, so that all pairs do.
+        too, so that all pairs do. Only pairs with the same text around them (see
+        `context_length` and `max_length`) share one.
     fill_spans (bool): Whether descriptions hold the pair's spans, or its markers only.
     tie_encoders (bool): Whether one encoder reads both instances and descriptions.
     use_context (bool): Whether the instance's [CLS] goes into the description's vector.
