@@ -43,6 +43,7 @@ LINEAR = {
     "levitated-no-spans": "levitated-linear",
     "levitated-no-spans-all-descriptions": "levitated-linear",
     "levitated-both-no-spans": "levitated-both-linear",
+    "document-no-spans": "document-linear",
 }
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000

@@ -243,6 +243,7 @@ def test_seeds_are_compared_with_their_own(table, results):
         ("levitated-no-spans", "levitated-linear"),
         ("levitated-no-spans-all-descriptions", "levitated-linear"),
         ("levitated-both-no-spans", "levitated-both-linear"),
+        ("document-no-spans", "document-linear"),
     ],
 )
 def test_levitated_markers_are_compared_with_a_linear_head_that_has_them(
