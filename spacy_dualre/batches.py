@@ -8,7 +8,7 @@ import numpy
 # An input may be padded by a sixteenth of its length before a smaller group is opened,
 # provided that the group is already large enough to keep the cores busy.
 MAX_PADDING = 1 / 16
-MIN_GROUP_TOKENS = 512
+MIN_GROUP_TOKENS = 256
 
 
 @dataclass
