@@ -53,6 +53,8 @@ FOLDERS = {
 LEVITATED = {"model.levitated_markers": "object"}
 BOTH = {"model.levitated_markers": "both"}
 BARE = {**LEVITATED, "model.fill_spans": False}  # the fastest dual encoder to train
+# At the encoders' learning rate the temperature hardly moves.
+FAST = {"model.temperature_lr": 50.0}
 # With both markers levitated the pairs of a document share a reading if they have the
 # same window, so the window is as large as the encoder allows.
 WHOLE_DOCUMENT = {"model.max_length": 512, "model.context_length": 512}
@@ -73,7 +75,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "levitated-no-spans-all-descriptions": {**BARE, "train_descriptions": "all"},
     "levitated-no-spans-all-pairs": {**BARE, "negative_ratio": None},
     "levitated-no-spans-sharp": {**BARE, "model.temperature": 0.03},
-    "levitated-no-spans-fast-temperature": {**BARE, "model.temperature_lr": 50.0},
+    "levitated-no-spans-fast-temperature": {**BARE, **FAST},
+    "levitated-no-spans-all-descriptions-fast-temperature": {
+        **BARE,
+        **FAST,
+        "train_descriptions": "all",
+    },
     "levitated-no-spans-context": {**BARE, "model.context_length": 128},
     "levitated-both-linear": {**BOTH, "model.alpha": 1.0},
     "levitated-both-no-spans": {**BOTH, "model.fill_spans": False},

@@ -42,6 +42,7 @@ LINEAR = {
     "levitated": "levitated-linear",
     "levitated-no-spans": "levitated-linear",
     "levitated-no-spans-all-descriptions": "levitated-linear",
+    "levitated-no-spans-all-descriptions-fast-temperature": "levitated-linear",
     "levitated-both-no-spans": "levitated-both-linear",
     "document-no-spans": "document-linear",
 }

@@ -242,6 +242,10 @@ def test_seeds_are_compared_with_their_own(table, results):
         ("levitated", "levitated-linear"),
         ("levitated-no-spans", "levitated-linear"),
         ("levitated-no-spans-all-descriptions", "levitated-linear"),
+        (
+            "levitated-no-spans-all-descriptions-fast-temperature",
+            "levitated-linear",
+        ),
         ("levitated-both-no-spans", "levitated-both-linear"),
         ("document-no-spans", "document-linear"),
     ],
