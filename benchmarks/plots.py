@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import matplotlib
 import typer
-from rows import HEADER, cells, remarks
+from rows import HEADER, cells, remarks, title
 from table import make_table, replace_tables
 from wasabi import msg
 
@@ -57,7 +57,7 @@ def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
     # Too close together to be labelled where they are.
     for marker, row in zip(cycle(MARKERS), sorted(rows, key=lambda row: -row["f1"])):
         speed = row["ratio_to_naive"]
-        axes.plot(speed, 100 * row["f1"], marker, label=row["mode"], ms=7)
+        axes.plot(speed, 100 * row["f1"], marker, label=title(row), ms=7)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set(xscale="log", xlabel="times the published procedure", ylabel="F1")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -77,7 +77,7 @@ def plot_modes(rows: list[dict[str, Any]], path: Path) -> None:
     size = (6, 1 + 0.25 * len(rows))
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")
     bars = axes.barh(
-        [row["mode"] for row in rows],
+        [title(row) for row in rows],
         [row["ratio_to_naive"] for row in rows],
         color=[GRAY if row["mode"].endswith("naive") else BLUE for row in rows],
     )
@@ -100,7 +100,7 @@ def make_tables(rows: list[dict[str, Any]]) -> str:
             lines += [f"### {workload}", ""]
         lines += [f"{machine}.", ""]
         lines += [*make_table(HEADER, [cells(row) for row in chosen]), ""]
-        said = [f"- {row['mode']}: {remarks(row)}" for row in chosen if remarks(row)]
+        said = [f"- {title(row)}: {remarks(row)}" for row in chosen if remarks(row)]
         lines += [*said, ""] if said else []
     return "\n".join(lines)
 

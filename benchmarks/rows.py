@@ -32,8 +32,15 @@ COLUMNS = (
 HEADER = [header for header, _, _ in COLUMNS]
 
 
+def title(row: dict[str, Any]) -> str:
+    """RETURNS (str): The mode, and how long its model was trained if a row says so."""
+    steps = row.get("steps")
+    return row["mode"] + (f", {steps:,} steps" if steps else "")
+
+
 def cells(row: dict[str, Any]) -> list[str]:
     """RETURNS (List[str]): The values of a row, one for each of `COLUMNS`."""
+    row = {**row, "mode": title(row)}
     values = [(row.get(key), format_) for _, key, format_ in COLUMNS]
     return [
         "" if value is None else format(value, format_) for value, format_ in values

@@ -16,7 +16,7 @@ import spacy
 import torch
 import typer
 from bench import MODES, NLP_PIPE, TRAINING_STEP, Bench
-from rows import HEADER, cells, remarks
+from rows import HEADER, cells, remarks, title
 from sweeps import run_sweeps
 from wasabi import msg
 from workloads import LIMIT, NAME, SETUPS, make_pipeline, read_docs, take_pairs
@@ -86,7 +86,7 @@ def print_rows(rows: Iterable[dict[str, Any]]) -> None:
     msg.table([cells(row) for row in rows], header=HEADER, aligns=aligns, divider=True)
     for row in rows:
         if remarks(row):
-            msg.text(f"{row['mode']}: {remarks(row)}")
+            msg.text(f"{title(row)}: {remarks(row)}")
         share = row["share_of_ceiling"]
         if share is not None and share > 1.05:
             msg.warn(
@@ -188,9 +188,12 @@ def main(
         encoder = encoder or ENCODER
         for path in model or [None]:
             bench = make_bench(workload.value, data, n_pairs, encoder, path)
-            read = bench.nlp.config["components"][NAME]["model"]["encoder"]
+            config = bench.nlp.config
+            said = {"encoder": config["components"][NAME]["model"]["encoder"]}
+            if path:
+                said["steps"] = config["training"]["max_steps"]
             for row in _measure(bench, chosen, repeats, naive_pairs):
-                rows.append({**row, "encoder": read})
+                rows.append({**row, **said})
         if not has_bfloat16(bench.device):
             msg.info("No bfloat16 on this device: its modes are not measured")
     machine = describe_machine(bench)

@@ -98,6 +98,27 @@ def test_a_mode_of_a_model_without_span_text_reads_few_descriptions(speed, tmp_p
     assert bench.kind == "no-spans "
 
 
+def test_rows_of_a_trained_pipeline_say_how_long_it_was_trained(speed, tmp_path):
+    from rows import cells
+
+    encoder = make_bert(tmp_path / "bert")
+    nlp = speed.make_bench("sample", None, 5, encoder, None).nlp
+    nlp.config["training"]["max_steps"] = 2100
+    nlp.to_disk(tmp_path / "model")
+    path = tmp_path / "rows.json"
+    speed.main(
+        speed.WorkloadName.sample,
+        pairs=5,
+        json_file=path,
+        model=[tmp_path / "model"],
+        modes="head",
+        repeats=1,
+    )
+    row = read(path)["head"]
+    assert row["steps"] == 2100
+    assert cells(row)[0] == "head, 2,100 steps"
+
+
 def test_missing_corpus_falls_back_to_the_sample(speed, tmp_path, capsys):
     import spacy
     from workloads import read_docs
