@@ -81,11 +81,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **FAST,
         "train_descriptions": "all",
     },
-    "levitated-no-spans-context": {**BARE, "model.context_length": 128},
     "levitated-both-linear": {**BOTH, "model.alpha": 1.0},
     "levitated-both-no-spans": {**BOTH, "model.fill_spans": False},
     "document-linear": {**BOTH, **WHOLE_DOCUMENT, "model.alpha": 1.0},
-    "document-no-spans": {**BOTH, **WHOLE_DOCUMENT, "model.fill_spans": False},
 }
 DatasetName = Enum("DatasetName", {name: name for name in FOLDERS}, type=str)
 VariantName = Enum("VariantName", {name: name for name in VARIANTS}, type=str)

@@ -44,7 +44,6 @@ LINEAR = {
     "levitated-no-spans-all-descriptions": "levitated-linear",
     "levitated-no-spans-all-descriptions-fast-temperature": "levitated-linear",
     "levitated-both-no-spans": "levitated-both-linear",
-    "document-no-spans": "document-linear",
 }
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000
