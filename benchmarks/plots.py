@@ -142,7 +142,7 @@ def main(
         measured = [row for row in rows if row["ratio_to_naive"] and "sweep" not in row]
         for workload in dict.fromkeys(row["workload"] for row in measured):
             own = [row for row in measured if row["workload"] == workload]
-            # Of a mode that was measured on several machines the last one is shown.
+            # Of a mode that was measured on several machines the last file's is shown.
             modes = list({title(row): row for row in own}.values())
             plot_modes(modes, output / f"{workload}-modes.svg")
             scored = [row for row in modes if row.get("f1") is not None]
