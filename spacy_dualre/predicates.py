@@ -1,11 +1,9 @@
 """Predicates: their labels, descriptions, type signatures and symmetry."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import (
-    Any,
-    NamedTuple,
-)
+from typing import Any, NamedTuple
 
 import numpy
 import srsly
@@ -153,13 +151,14 @@ def refuse_lossy_labels(predicates: PredicateData) -> None:
             )
 
 
+@lru_cache(maxsize=256)
 def admission_table(
-    predicates: Sequence[Predicate], types: Sequence[str]
+    predicates: tuple[Predicate, ...], types: tuple[str, ...]
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Tabulate which predicates the signatures allow.
+    """Tabulate which predicates the signatures allow. Most Docs have the same types.
 
-    predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
-    types (Sequence[str]): T entity types.
+    predicates (Tuple[Predicate, ...]): R + 1 predicates, "no_relation" first.
+    types (Tuple[str, ...]): T entity types.
     RETURNS (Tuple[ndarray, ndarray]): Two bool arrays of shape (T, T, R + 1), indexed
         by subject type, object type and predicate: for pairs whose subject comes first
         in the text, and for the others, which no symmetric predicate may have.
@@ -173,7 +172,10 @@ def admission_table(
     in_order[:, :, 0] = True
     symmetric = numpy.asarray([predicate.symmetric for predicate in predicates])
     symmetric[:1] = False
-    return in_order, in_order & ~symmetric
+    reverse = in_order & ~symmetric
+    for table in (in_order, reverse):
+        table.flags.writeable = False  # it is shared
+    return in_order, reverse
 
 
 def _fits(type_: str, allowed: Sequence[str]) -> bool:

@@ -1,15 +1,19 @@
 """Pruning: what leaving out unlikely descriptions saves, and what it costs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from spacy.training import Example
 from spacy.util import minibatch
+from thinc.api import torch2xp, xp2torch
+from thinc.types import Floats2d
 
-from .architectures import Scored, score_docs
 from .component import DualRelationExtractor
-from .probabilities import in_question, to_probabilities
+from .model.architectures import in_question, leave_in_question, with_settings
+from .model.scores import Scores
+from .model.shim import get_shim
+from .output.probabilities import Scored, to_probabilities
 
 
 def measure_pruning(
@@ -30,8 +34,8 @@ def measure_pruning(
     RAISES (ValueError): If the component reads no descriptions, its auxiliary head is
         not trained, or there are no candidate pairs.
     """
-    settings = component.model.attrs["settings"]
-    if settings.predict_with == "head":
+    settings = get_shim(component.model).settings
+    if settings.alpha == 1 or settings.predict_with == "head":
         raise ValueError(
             f"'{component.name}' reads no descriptions, so there is nothing to prune: "
             "alpha is 1 or predict_with is head."
@@ -41,15 +45,17 @@ def measure_pruning(
             f"'{component.name}' can't be pruned: alpha is 0, so the auxiliary head, "
             "which chooses the descriptions, is not trained."
         )
-    scored, kept = [], []
-    configured, settings.prune = settings.prune, 0.0
-    try:
-        for batch in minibatch(examples, 64):
-            scored += score_docs(component.model, [eg.predicted for eg in batch])
-            kept += batch
-    finally:
-        settings.prune = configured
-    if not any(len(found.pairs) for found, *_ in scored):
+    # The mean needs z and l of all that is allowed.
+    model = with_settings(component.model, predict_with="mean", prune=0.0)
+    kept: list[Example] = []
+    all_scores: list[Scores] = []
+    for batch in minibatch(examples, 64):
+        found = [component.find_candidates(example.predicted) for example in batch]
+        all_scores.append(model.predict(found))
+        kept += batch
+    if not any(
+        len(found.pairs) for scores in all_scores for found in scores.candidates
+    ):
         raise ValueError(
             f"'{component.name}' finds no candidate pairs in the data. Its Docs need "
             "entities of the types that the predicates relate."
@@ -57,15 +63,19 @@ def measure_pruning(
     rows = []
     for value in values:
         n_read = []
-        for example, (found, scores, logits) in zip(kept, scored):
-            assert scores is not None
-            read = in_question(logits, value)
-            n_read.append(read.sum(dim=1))
-            scores = scores.masked_fill(~read, -torch.inf)
-            probabilities = to_probabilities(scores, logits, settings.predict_with)
-            component.set_annotations(
-                [example.predicted], [Scored(found, probabilities.numpy())]
+        scored: list[Scored] = []
+        for scores in all_scores:
+            assert scores.dual is not None and scores.head is not None
+            dual, head = xp2torch(scores.dual), xp2torch(scores.head)
+            n_read.append(in_question(head, value).sum(dim=1))
+            pruned = scores._replace(
+                dual=cast(Floats2d, torch2xp(leave_in_question(dual, head, value))),
+                head=scores.head if settings.predict_with == "mean" else None,
             )
+            scored += to_probabilities(pruned)
+        for example in kept:
+            example.predicted.spans.pop(component.relations_key, None)
+        component.set_annotations([example.predicted for example in kept], scored)
         per_pair = torch.cat(n_read)
         rows.append(
             {

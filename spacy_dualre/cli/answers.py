@@ -1,7 +1,7 @@
 """`spacy-dualre answers`: predictions in the answer format of SemEval-2010 Task 8."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from spacy.cli._util import setup_gpu
@@ -10,11 +10,17 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..corpora.semeval2010 import answer
-from ..corpus import build_corpus
-from ..gold import copy_gold_entities
 from ..relations import get_relations
-from . import app, fail_on_error
-from .draw import load_pipeline
+from ..training.corpus import build_corpus
+from ..training.gold import complete
+from ._util import (
+    COMPONENT_HELP,
+    GPU_HELP,
+    app,
+    fail_on_error,
+    get_extractor,
+    load_pipeline,
+)
 
 
 @app.command("answers")
@@ -25,9 +31,9 @@ def answers_cli(
     ],
     output: Annotated[Path, typer.Argument(help="Text file to write")],
     component: Annotated[
-        str, typer.Option(help="Name of the relation extractor in the trained pipeline")
+        str, typer.Option(help=COMPONENT_HELP)
     ] = "dual_relation_extractor",
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1")] = -1,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
 ) -> None:
     """Predict the relations between the gold nominals of SemEval-2010 Task 8, and write
     them in the answer format that the task's own scorer reads.
@@ -51,15 +57,16 @@ def find_answers(model: Path, data: Path, component: str) -> list[str]:
         converted sentence.
     """
     nlp = load_pipeline(str(model), None, component)
-    extractor: Any = nlp.get_pipe(component)
-    examples = copy_gold_entities(
-        build_corpus(str(data))(nlp), extractor.cfg["spans_key"]
-    )
+    extractor = get_extractor(nlp, component)
+    examples = [
+        complete(example, extractor.spans_key)
+        for example in build_corpus(str(data))(nlp)
+    ]
     lines = []
-    for batch in minibatch(tqdm(examples, leave=False), nlp.batch_size):
+    for batch in minibatch(tqdm(examples, disable=None), nlp.batch_size):
         docs = [example.predicted for example in batch]
         extractor.set_annotations(docs, extractor.predict(docs))
         for example, doc in zip(batch, docs):
-            found = get_relations(doc, extractor.cfg["relations_key"])
+            found = get_relations(doc, extractor.relations_key)
             lines.append(answer(example.reference, found))
     return lines

@@ -9,7 +9,7 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 from wasabi import msg
 
-from . import app, fail_on_error
+from ._util import app, fail_on_error
 
 
 @app.command(

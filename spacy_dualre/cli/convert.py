@@ -15,7 +15,7 @@ from wasabi import msg
 from ..corpora import CORPORA
 from ..corpora.format import SPLITS, changed_files
 from ..corpora.report import OUTCOMES, Report
-from . import app, fail_on_error
+from ._util import app, fail_on_error
 
 REPORT_FILE = "report.json"
 

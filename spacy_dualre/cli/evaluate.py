@@ -10,11 +10,8 @@ from spacy.util import fix_random_seed, load_model
 from tqdm import tqdm
 from wasabi import msg
 
-from ..corpus import build_corpus
-from . import app, fail_on_error
-
-# Settings of the component that `set_annotations` reads.
-STORED = ("threshold", "concepts", "single_direction")
+from ..training.corpus import build_corpus
+from ._util import GPU_HELP, app, fail_on_error
 
 
 @app.command(
@@ -28,7 +25,7 @@ def evaluate_cli(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the scores")
     ] = None,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1")] = -1,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
 ) -> None:
     """Score a trained pipeline on gold tokens, and print precision, recall and F1 of
     each predicate. Settings can be changed for the run (--components.NAME.key value).
@@ -71,12 +68,7 @@ def evaluate(
     """
     fix_random_seed()
     nlp = load_model(model, config=overrides or {})
-    for path, value in (overrides or {}).items():
-        # These are stored with the weights too, which would take precedence.
-        section, _, key = path.rpartition(".")
-        if key in STORED and section.startswith("components."):
-            nlp.get_pipe(section.removeprefix("components.")).cfg[key] = value  # type: ignore[attr-defined]
-    examples = list(tqdm(build_corpus(str(data))(nlp), desc="Reading", leave=False))
+    examples = list(tqdm(build_corpus(str(data))(nlp), desc="Reading", disable=None))
     return nlp.evaluate(examples)
 
 

@@ -10,12 +10,17 @@ from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
-from ..component import DualRelationExtractor
-from ..corpus import build_corpus
-from ..gold import copy_gold_entities, gold_relations
 from ..pruning import choose_measure, choose_prune, measure_pruning
-from . import app, fail_on_error
-from .draw import load_pipeline
+from ..training.corpus import build_corpus
+from ..training.gold import complete, gold_relations
+from ._util import (
+    COMPONENT_HELP,
+    GPU_HELP,
+    app,
+    fail_on_error,
+    get_extractor,
+    load_pipeline,
+)
 
 # From 0.5 on, one predicate at most is likely, so that the head alone decides.
 VALUES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -38,9 +43,9 @@ def find_prune_cli(
         bool, typer.Option("--apply", help="Set prune in the pipeline's config")
     ] = False,
     component: Annotated[
-        str, typer.Option(help="Name of the relation extractor in the trained pipeline")
+        str, typer.Option(help=COMPONENT_HELP)
     ] = "dual_relation_extractor",
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1")] = -1,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
 ) -> None:
     """Find the largest value of the model's setting prune that costs little F1, on gold
     entities. The data is scored once; what each value leads to follows from that.
@@ -101,17 +106,18 @@ def find_prune(nlp: Language, component: str, data: Path) -> list[dict[str, Any]
     RAISES (ValueError): If the component is none that can be pruned, or the data has no
         gold relations.
     """
-    extractor = nlp.get_pipe(component)
-    if not isinstance(extractor, DualRelationExtractor):
-        raise ValueError(f"The component '{component}' is no relation extractor.")
-    cfg = extractor.cfg
-    examples = copy_gold_entities(build_corpus(str(data))(nlp), cfg["spans_key"])
-    if not any(gold_relations(eg, cfg["relations_key"]) for eg in examples):
+    extractor = get_extractor(nlp, component)
+    key = extractor.relations_key
+    examples = [
+        complete(example, extractor.spans_key)
+        for example in build_corpus(str(data))(nlp)
+    ]
+    if not any(gold_relations(example, key) for example in examples):
         raise ValueError(
-            f"{data} has no gold relations in doc.spans['{cfg['relations_key']}'], so "
-            "F1 can't be measured."
+            f"{data} has no gold relations in doc.spans['{key}'], so F1 can't be "
+            "measured."
         )
-    progress = tqdm(examples, desc="Scoring", unit="doc", leave=False)
+    progress = tqdm(examples, desc="Scoring", unit="doc", disable=None)
     return measure_pruning(extractor, progress, VALUES)
 
 

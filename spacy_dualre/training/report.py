@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from spacy.training import Example
 
-from .candidates import Candidates
+from ..pairs.candidates import Candidates
+from ..predicates import Predicate
 from .gold import Gold, gold_relations
-from .instances import InstanceBuilder
-from .predicates import Predicate
 
 logger = logging.getLogger("spacy")
 
@@ -34,8 +33,6 @@ def check_types(predicates: Sequence[Predicate], types: Sequence[str]) -> None:
 def report_data(
     name: str,
     data: Sequence[tuple[Example, Candidates, Gold]],
-    predicates: Sequence[Predicate],
-    builder: InstanceBuilder,
     relations_key: str,
 ) -> None:
     """Log one line on the training data, as a warning if gold relations are lost, since
@@ -43,20 +40,16 @@ def report_data(
 
     name (str): The component's name.
     data (Sequence[Tuple[Example, Candidates, Gold]]): The training data.
-    predicates (Sequence[Predicate]): The predicates.
-    builder (InstanceBuilder): Counts the pairs that do not fit the encoder.
     relations_key (str): Where the gold relations are.
     """
     lost: Counter = Counter()
     dropped: Counter = Counter()
     violations: Counter = Counter()
-    builder.clipped.clear()
     for example, found, gold in data:
-        builder.featurize([found])
         lost.update(gold.lost)
         dropped.update(found.dropped)
         if gold.lost.get("signature"):
-            violations.update(_violations(example, predicates, relations_key))
+            violations.update(_violations(example, found.predicates, relations_key))
     n_pairs = sum(len(found.pairs) for _, found, _ in data)
     n_positive = sum(int((gold.labels > 0).sum()) for _, _, gold in data)
     total = sum(gold.total for _, _, gold in data)
@@ -65,22 +58,26 @@ def report_data(
     logger.log(
         logging.WARNING if lost or further else logging.INFO,
         "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of %d "
-        "gold relations (lost by reason: %s; further labels of a pair: %d); pairs "
-        "dropped: %s; pairs clipped to the encoder's length: %s",
+        "gold relations (lost by reason: %s; further labels of a pair: %d); pairs that "
+        "are no candidates: %s",
         *(name, len(data), n_pairs, n_positive, 100 * recall, total),
-        *(_counts(lost), further, _counts(dropped), _counts(builder.clipped)),
+        *(count_by_reason(lost), further, count_by_reason(dropped)),
     )
-    builder.clipped.clear()
     if violations:
         warnings.warn(
             "Gold relations that violate the signature of their predicate can't be "
-            f"learned or found: {_counts(violations)}."
+            f"learned or found: {count_by_reason(violations)}."
         )
     if total and not n_positive:
         warnings.warn(
             f"None of the {total} gold relations is between candidates, so '{name}' "
-            f"has nothing to learn. Lost by reason: {_counts(lost)}."
+            f"has nothing to learn. Lost by reason: {count_by_reason(lost)}."
         )
+
+
+def count_by_reason(counts: Mapping[str, int]) -> str:
+    """RETURNS (str): Counts as text, such as "3 entity, 1 signature", or "none"."""
+    return ", ".join(f"{n} {k}" for k, n in sorted(counts.items()) if n) or "none"
 
 
 def _violations(
@@ -92,7 +89,3 @@ def _violations(
             subject.label_, object_.label_
         ):
             yield f"{label} ({subject.label_} -> {object_.label_})"
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {k}" for k, n in sorted(counts.items()) if n) or "none"

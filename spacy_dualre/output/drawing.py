@@ -7,7 +7,7 @@ from spacy import displacy
 from spacy.tokens import Doc
 from spacy.util import filter_spans
 
-from .relations import DEFAULT_KEY, get_relations
+from ..relations import DEFAULT_KEY, get_relations
 
 OPTIONS = {"compact": True, "distance": 100, "offset_x": 70, "word_spacing": 30}
 

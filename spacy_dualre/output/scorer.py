@@ -5,20 +5,27 @@ from functools import partial
 from typing import Any
 
 from spacy.scorer import PRFScore
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .candidates import Concept, concepts_of
-from .predicates import NO_RELATION
-from .relations import DEFAULT_KEY, get_relations
+from ..alignment import align_to_gold
+from ..pairs.candidates import Concept, concepts_of
+from ..predicates import NO_RELATION
+from ..relations import DEFAULT_KEY, get_relations
 
-# Subject start, end, type, object start, end, type, label; characters.
-Triple = tuple[int, int, str, int, int, str, str]
+# Start, end and type; tokens of the gold Doc, or of the predicted one, counted from
+# below 0, where no gold tokens are exactly those of the span.
+Mention = tuple[int, int, str]
+Triple = tuple[Mention, Mention, str]
 
 
-def build_relation_scorer() -> Callable[..., dict[str, Any]]:
-    """RETURNS (Callable): `score_relations`, as a component's scorer."""
-    return partial(score_relations)
+def build_relation_scorer(concepts: bool = False) -> Callable[..., dict[str, Any]]:
+    """Build the component's scorer.
+
+    concepts (bool): Whether relations between concepts are scored too.
+    RETURNS (Callable): `score_relations`.
+    """
+    return partial(score_relations, concepts=concepts)
 
 
 def score_relations(
@@ -26,31 +33,31 @@ def score_relations(
     *,
     relations_key: str = DEFAULT_KEY,
     symmetric: Collection[str] = (),
-    concepts: str | None = None,
+    concepts: bool = False,
     **cfg: Any,
 ) -> dict[str, Any]:
     """Score predicted relations against gold relations.
 
-    Every gold relation counts, whether or not its pair was a candidate.
+    Every gold relation counts, whether or not its pair was a candidate. As in spaCy's
+    own scorers spans are the same if their tokens are, whatever the white space and
+    the case.
 
     examples (Iterable[Example]): Examples with predicted and gold relations.
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
-    concepts (Optional[str]): The component's setting. If it is not None, relations
-        between concepts are scored too.
+    concepts (bool): Whether relations between concepts are scored too.
     RETURNS (Dict[str, Any]): `rel_micro_p/r/f`: a relation is right if both spans, both
         entity types and the label are. `rel_boundary_p/r/f`: the same without entity
         types. `rel_macro_f`: the mean of the F1 of all labels of the gold relations.
         `rel_per_type`: label -> p, r, f. `rel_concept_p/r/f`: a concept pair's label is
         right, once for a Doc. All None where there are no gold relations.
     """
-    examples = list(examples)
     strict, boundary, concept = PRFScore(), PRFScore(), PRFScore()
     per_type: dict[str, PRFScore] = {}
     n_gold = 0
     for example in examples:
-        predicted = triples(example.predicted, relations_key, symmetric)
-        gold = triples(example.reference, relations_key, symmetric)
+        predicted = predicted_triples(example, relations_key, symmetric)
+        gold = gold_triples(example, relations_key, symmetric)
         n_gold += len(gold)
         strict.score_set(predicted, gold)
         boundary.score_set(_untyped(predicted), _untyped(gold))
@@ -60,14 +67,14 @@ def score_relations(
                 {triple for triple in predicted if triple[-1] == label},
                 {triple for triple in gold if triple[-1] == label},
             )
-    kinds = {"micro": strict, "boundary": boundary}
-    if concepts is not None:
-        kinds["concept"] = concept
-        for example in examples:
+        if concepts:
             concept.score_set(
                 concept_triples(example.predicted, relations_key, symmetric),
                 concept_triples(example.reference, relations_key, symmetric),
             )
+    kinds = {"micro": strict, "boundary": boundary}
+    if concepts:
+        kinds["concept"] = concept
     names = [f"rel_{kind}_{part}" for kind in kinds for part in "prf"]
     if not n_gold:
         return dict.fromkeys([*names, "rel_macro_f", "rel_per_type"])
@@ -80,24 +87,37 @@ def score_relations(
     }
 
 
-def triples(doc: Doc, relations_key: str, symmetric: Collection[str]) -> set[Triple]:
-    """Read a Doc's relations as comparable triples.
+def gold_triples(
+    example: Example, relations_key: str, symmetric: Collection[str]
+) -> set[Triple]:
+    """Read the gold relations of an example as comparable triples.
 
-    doc (Doc): The Doc.
+    example (Example): The example.
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round; their spans are
         brought into text order.
     RETURNS (Set[Triple]): The triples.
     """
-    result = set()
-    for subject, object_, label, _ in get_relations(doc, relations_key):
-        if label == NO_RELATION:
-            continue
-        spans = [(s.start_char, s.end_char, s.label_) for s in (subject, object_)]
-        if label in symmetric:
-            spans.sort()
-        result.add((*spans[0], *spans[1], label))
-    return result
+    return _triples(example.reference, _mention, relations_key, symmetric)
+
+
+def predicted_triples(
+    example: Example, relations_key: str, symmetric: Collection[str]
+) -> set[Triple]:
+    """Read the predicted relations of an example as comparable triples, of the tokens
+    of the gold Doc. Arguments as in `gold_triples`.
+
+    RETURNS (Set[Triple]): The triples.
+    """
+    align = align_to_gold(example)
+
+    def mention(span: Span) -> Mention:
+        aligned = align(span)
+        if aligned is None:
+            return (-1 - span.start, -1 - span.end, span.label_)
+        return _mention(aligned)
+
+    return _triples(example.predicted, mention, relations_key, symmetric)
 
 
 def concept_triples(
@@ -128,8 +148,30 @@ def concept_triples(
     }
 
 
-def _untyped(relations: set[Triple]) -> set[tuple[int, int, int, int, str]]:
-    return {(s, e, s2, e2, label) for s, e, _, s2, e2, _, label in relations}
+def _triples(
+    doc: Doc,
+    mention: Callable[[Span], Mention],
+    relations_key: str,
+    symmetric: Collection[str],
+) -> set[Triple]:
+    result = set()
+    for subject, object_, label, _ in get_relations(doc, relations_key):
+        if label != NO_RELATION:
+            ends = [mention(subject), mention(object_)]
+            if label in symmetric:
+                ends.sort()
+            result.add((ends[0], ends[1], label))
+    return result
+
+
+def _mention(span: Span) -> Mention:
+    return (span.start, span.end, span.label_)
+
+
+def _untyped(
+    relations: set[Triple],
+) -> set[tuple[tuple[int, int], tuple[int, int], str]]:
+    return {(subject[:2], object_[:2], label) for subject, object_, label in relations}
 
 
 def _values(prf: PRFScore) -> list[float | None]:

@@ -5,22 +5,19 @@ of mentions of the same two concepts are joined into one.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy
 from spacy.tokens import Span
 
 from .candidates import Candidates, Concept, concepts_of
-from .predicates import Predicate
-
-JOIN = ("max", "mean")
 
 
 def join_mentions(
     found: Candidates,
     probabilities: numpy.ndarray,
-    predicates: Sequence[Predicate],
-    join: str,
+    join: Literal["max", "mean"],
 ) -> tuple[Candidates, numpy.ndarray]:
     """Join the probabilities of mention pairs into those of concept pairs.
 
@@ -31,11 +28,10 @@ def join_mentions(
 
     found (Candidates): P mention pairs of one Doc.
     probabilities (ndarray): Their probabilities, (P, R + 1).
-    predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
     join (str): "max" or "mean".
     RETURNS (Tuple[Candidates, ndarray]): Q concept pairs, (Q, R + 1).
     """
-    symmetric = numpy.asarray([predicate.symmetric for predicate in predicates])
+    symmetric = numpy.asarray([predicate.symmetric for predicate in found.predicates])
     symmetric[0] = symmetric[1:].all()
     concepts = [
         concepts_of(span) or [("", f"mention {i}")]
@@ -69,16 +65,15 @@ def join_mentions(
         allowed.append(values > 0)
     n = len(joined)
     shape = (n, probabilities.shape[1])
-    return (
-        Candidates(
-            found.doc,
-            entities,
-            numpy.arange(2 * n).reshape((n, 2)),
-            numpy.asarray(allowed, dtype=bool).reshape(shape),
-            found.dropped,
-        ),
-        numpy.asarray(joined, dtype="float32").reshape(shape),
+    allowed_array = numpy.asarray(allowed, dtype=bool).reshape(shape)
+    concept_pairs = replace(
+        found,
+        entities=entities,
+        pairs=numpy.arange(2 * n).reshape((n, 2)),
+        allowed=allowed_array,
+        asked=allowed_array,
     )
+    return concept_pairs, numpy.asarray(joined, dtype="float32").reshape(shape)
 
 
 def _join(

@@ -6,25 +6,33 @@ from dataclasses import dataclass
 import numpy
 
 # An input may be padded by a sixteenth of its length before a smaller group is opened,
-# provided that the group is already large enough to keep the cores busy.
+# provided that the group is already large enough to keep the device busy.
 MAX_PADDING = 1 / 16
-MIN_GROUP_TOKENS = 256
 
 
-@dataclass
+@dataclass(frozen=True)
 class Inputs:
-    """The wordpieces of N encoder inputs, one after the other.
+    """The wordpieces of N encoder inputs, one after the other, and where in them the
+    markers of n pairs are. All arrays are int64.
 
-    ids (ndarray): Wordpiece ids, int64, (total wordpieces,).
-    lengths (ndarray): Wordpieces of each input, int64, (N,).
-    subject_at (ndarray): Where each input's subject marker opens, int64, (N,).
-    object_at (ndarray): Where each input's object marker opens, int64, (N,).
+    ids (ndarray): Wordpiece ids, (total wordpieces,).
+    lengths (ndarray): Wordpieces of each input, (N,).
+    subject_at (ndarray): Where in its input each pair's subject marker opens, (n,).
+    object_at (ndarray): Where in its input each pair's object marker opens, (n,).
+    text_of (Optional[ndarray]): The input of each pair, (n,). None: each has its own.
+    positions (Optional[ndarray]): The position that the encoder is told for each
+        wordpiece, (total wordpieces,). None: its place in the input.
+    owners (Optional[ndarray]): 0 for a wordpiece that all of its input attend to, k > 0
+        for one that only others of the same k do, (total wordpieces,). None: all 0.
     """
 
     ids: numpy.ndarray
     lengths: numpy.ndarray
     subject_at: numpy.ndarray
     object_at: numpy.ndarray
+    text_of: numpy.ndarray | None = None
+    positions: numpy.ndarray | None = None
+    owners: numpy.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -36,67 +44,51 @@ class Inputs:
         return [data[a:b] for a, b in zip([0, *ends], ends)]
 
     def select(self, rows: numpy.ndarray) -> "Inputs":
-        """RETURNS (Inputs): The inputs of these rows, in this order."""
+        """Select some inputs that have a pair each.
+
+        rows (ndarray): Which of them, int, (m,).
+        RETURNS (Inputs): These inputs, in this order.
+        """
         ends = numpy.cumsum(self.lengths)[rows]
         ids, lengths, _ = gather_ranges(
             self.ids, (ends - self.lengths[rows])[:, None], ends[:, None]
         )
         return Inputs(ids, lengths, self.subject_at[rows], self.object_at[rows])
 
-    def padded(
-        self, rows: numpy.ndarray, pad_id: int
-    ) -> tuple[numpy.ndarray, numpy.ndarray]:
+    def padded(self, rows: numpy.ndarray, pad_id: int) -> dict[str, numpy.ndarray]:
         """Pad some of the inputs to the longest of them.
 
-        rows (ndarray): The inputs to pad, int, (n,).
+        rows (ndarray): The inputs to pad, int, (m,).
         pad_id (int): The padding wordpiece.
-        RETURNS (Tuple[ndarray, ndarray]): Ids, int64, and mask, bool: (n, longest).
+        RETURNS (Dict[str, ndarray]): What an encoder is given: "input_ids", int64, (m,
+            longest); "attention_mask", int64, which of them are no padding, or where
+            not all attend to all, (m, longest, longest), which attend to which; and
+            with positions of their own "position_ids", counted from 0.
         """
         at, mask = pad_rows(self.lengths, rows)
-        return numpy.where(mask, self.ids[at], pad_id), mask
+        inputs = {"input_ids": numpy.where(mask, self.ids[at], pad_id)}
+        if self.positions is not None:
+            inputs["position_ids"] = numpy.where(mask, self.positions[at], 0)
+        if self.owners is not None:
+            owners = numpy.where(mask, self.owners[at], -1)
+            own = (owners[:, :, None] == owners[:, None, :]) & mask[:, None, :]
+            mask = (owners == 0)[:, None, :] | own
+        inputs["attention_mask"] = mask.astype("int64")
+        return inputs
 
+    def pairs_of(self, rows: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Find the pairs that some inputs are read for.
 
-@dataclass
-class SharedInputs:
-    """The wordpieces of G texts, each read once for several pairs: behind the text
-    stand the levitated markers of each pair. All arrays are int64.
-
-    ids (ndarray): Wordpiece ids, (total wordpieces,).
-    positions (ndarray): The position in the text of each wordpiece; that of a levitated
-        marker is that of the first or last wordpiece of its span, (total wordpieces,).
-    owners (ndarray): 0 for the text, k for the levitated markers of its k-th pair,
-        (total wordpieces,).
-    lengths (ndarray): Wordpieces of each text with its markers, (G,).
-    text_of (ndarray): The text of each of N pairs, (N,).
-    subject_at (ndarray): Where each pair's subject marker opens, (N,).
-    object_at (ndarray): Where each pair's object marker opens, (N,).
-    """
-
-    ids: numpy.ndarray
-    positions: numpy.ndarray
-    owners: numpy.ndarray
-    lengths: numpy.ndarray
-    text_of: numpy.ndarray
-    subject_at: numpy.ndarray
-    object_at: numpy.ndarray
-
-    def padded(
-        self, rows: numpy.ndarray, pad_id: int
-    ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-        """Pad some of the texts to the longest of them.
-
-        rows (ndarray): The texts to pad, int, (n,).
-        pad_id (int): The padding wordpiece.
-        RETURNS (Tuple[ndarray, ndarray, ndarray]): Ids and positions, int64, (n,
-            longest); and which wordpiece may attend to which, bool, (n, longest,
-            longest): all of them to the text, a pair's markers also to each other.
+        rows (ndarray): The inputs, int, (m,).
+        RETURNS (Tuple[ndarray, ndarray]): The pairs, and for each which of the m inputs
+            it is in.
         """
-        at, mask = pad_rows(self.lengths, rows)
-        owners = numpy.where(mask, self.owners[at], -1)
-        own = (owners[:, :, None] == owners[:, None, :]) & mask[:, None, :]
-        attends = (owners == 0)[:, None, :] | own
-        ids = numpy.where(mask, self.ids[at], pad_id)
-        return ids, numpy.where(mask, self.positions[at], 0), attends
+        if self.text_of is None:
+            return rows, numpy.arange(len(rows))
+        row_of = numpy.full(len(self), -1)
+        row_of[rows] = numpy.arange(len(rows))
+        pairs = numpy.flatnonzero(row_of[self.text_of] >= 0)
+        return pairs, row_of[self.text_of[pairs]]
 
 
 def pad_rows(
@@ -135,12 +127,16 @@ def gather_ranges(
     return pool[at], per_range.sum(axis=1), within
 
 
-def by_length(lengths: numpy.ndarray, max_tokens: int) -> Iterator[numpy.ndarray]:
+def by_length(
+    lengths: numpy.ndarray, max_tokens: int, enough: int
+) -> Iterator[numpy.ndarray]:
     """Group inputs of like length.
 
     lengths (ndarray): The lengths, int, (N,).
     max_tokens (int): What a group may hold, padding included. One longer input is a
         group of its own.
+    enough (int): What keeps the device busy: a group of this many wordpieces is not
+        filled up with inputs that would be padded much.
     YIELDS (ndarray): Row numbers of each group, longest inputs first, int, (n,).
     """
     order = numpy.argsort(-lengths, kind="stable")
@@ -151,7 +147,7 @@ def by_length(lengths: numpy.ndarray, max_tokens: int) -> Iterator[numpy.ndarray
         if i < len(order):
             shorter = lengths[order[i]] < longest * (1 - MAX_PADDING)
             fits = held + longest <= max_tokens
-            if fits and not (shorter and held >= MIN_GROUP_TOKENS):
+            if fits and not (shorter and held >= enough):
                 continue
         yield order[start:i]
         start = i

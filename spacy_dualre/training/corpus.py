@@ -8,6 +8,8 @@ from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from thinc.api import Config
 
+from .gold import TO_BE_COMPLETED, set_sentence_starts
+
 
 class RelationCorpus(Corpus):
     """Reads `.spacy` files like `spacy.Corpus.v1`, but gives the predicted Doc the
@@ -34,8 +36,9 @@ def make_example(nlp: Language, reference: Doc) -> Example:
         nlp.vocab,
         words=[token.text for token in reference],
         spaces=[bool(token.whitespace_) for token in reference],
+        sent_starts=_sentence_starts(reference),
     )
-    _copy_sentences(reference, predicted)
+    predicted.user_data[TO_BE_COMPLETED] = True
     return Example(predicted, reference)
 
 
@@ -50,15 +53,18 @@ def augment(augmenter: Callable, nlp: Language, example: Example) -> Iterator[Ex
     """
     for augmented in augmenter(nlp, example):
         gold = augmented.reference
-        if len(gold) == len(example.reference):
-            _copy_sentences(example.reference, gold)
+        same_tokens = len(gold) == len(example.reference)
+        if same_tokens and not gold.has_annotation("SENT_START"):
+            starts = _sentence_starts(example.reference)
+            if starts is not None:
+                set_sentence_starts(gold, starts)
         yield make_example(nlp, gold)
 
 
-def _copy_sentences(source: Doc, target: Doc) -> None:
-    if source.has_annotation("SENT_START") and not target.has_annotation("SENT_START"):
-        for token, original in zip(target, source):
-            token.is_sent_start = original.is_sent_start
+def _sentence_starts(doc: Doc) -> list[bool | int | None] | None:
+    if not doc.has_annotation("SENT_START"):
+        return None
+    return [token.is_sent_start for token in doc]
 
 
 def build_corpus(

@@ -3,13 +3,13 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
 from spacy.tokens import Doc, Span
 
-from .predicates import Predicate, admission_table
+from ..predicates import Predicate, admission_table
 
 # Chooses among the pairs that the signatures admit. Takes a Doc, its n entities in
 # text order and a bool array (n, n) of admitted (subject, object) pairs; returns an
@@ -22,26 +22,42 @@ PairFinder = Callable[
 Concept = tuple[str, str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Candidates:
-    """The candidate pairs of one Doc.
+    """The candidate pairs of one Doc: what the model is given.
 
     doc (Doc): The Doc.
     entities (List[Span]): Its n entities, in text order.
+    predicates (Tuple[Predicate, ...]): R + 1 predicates, "no_relation" first.
     pairs (ndarray): Indices into `entities` of P subjects and objects, (P, 2).
-    allowed (ndarray): The predicates that each pair is scored against, bool, (P, R+1).
+    allowed (ndarray): The predicates that each pair may have, bool, (P, R + 1).
+    asked (ndarray): The predicates that it is scored against, bool, (P, R + 1).
+    n_hard (int): How many more are, in training: those that the auxiliary head ranks
+        highest.
     dropped (Mapping[str, int]): How many ordered pairs are no candidates, by reason.
     """
 
     doc: Doc
     entities: list[Span]
+    predicates: tuple[Predicate, ...]
     pairs: numpy.ndarray
     allowed: numpy.ndarray
+    asked: numpy.ndarray
+    n_hard: int
     dropped: Mapping[str, int]
 
     def rows(self) -> dict[tuple[int, int], int]:
         """RETURNS (Dict[Tuple[int, int], int]): The row of each (subject, object)."""
         return {(int(s), int(o)): row for row, (s, o) in enumerate(self.pairs)}
+
+    def select(self, rows: numpy.ndarray) -> "Candidates":
+        """RETURNS (Candidates): Some of the pairs, int, (p,)."""
+        return replace(
+            self,
+            pairs=self.pairs[rows],
+            allowed=self.allowed[rows],
+            asked=self.asked[rows],
+        )
 
 
 def get_entities(doc: Doc, spans_key: str | None) -> list[Span]:
@@ -69,20 +85,20 @@ def concepts_of(span: Span) -> list[Concept]:
 
 def find_candidates(
     doc: Doc,
-    predicates: Sequence[Predicate],
+    predicates: tuple[Predicate, ...],
     find_pairs: PairFinder,
     spans_key: str | None = None,
 ) -> Candidates:
     """Find the candidate pairs of a Doc, and the predicates that each may have.
 
     doc (Doc): The Doc, with entities.
-    predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
+    predicates (Tuple[Predicate, ...]): R + 1 predicates, "no_relation" first.
     find_pairs (PairFinder): Chooses among the pairs that the signatures admit.
     spans_key (Optional[str]): Where the entities are, as in `get_entities`.
     RETURNS (Candidates): The candidates, sorted by subject, then by object.
     """
     entities = get_entities(doc, spans_key)
-    types = sorted({entity.label_ for entity in entities})
+    types = tuple(sorted({entity.label_ for entity in entities}))
     in_order, reverse = admission_table(predicates, types)
     type_ids = numpy.asarray([types.index(e.label_) for e in entities], dtype="int64")
     admitted_in_order: Any = in_order[:, :, 1:].any(axis=2)
@@ -109,9 +125,12 @@ def find_candidates(
     return Candidates(
         doc,
         entities,
+        predicates,
         pairs,
         allowed,
-        Counter(signature=by_signature) + Counter(dropped),
+        asked=allowed,
+        n_hard=0,
+        dropped=Counter(signature=by_signature) + Counter(dropped),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .instances import marker_texts
+from ..encoding.markers import marker_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,11 +25,6 @@ CARRIED = {
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     )
 }
-
-
-# Encoders that take position ids and a mask of who attends to whom, and know a
-# wordpiece's position by its id alone.
-ABSOLUTE_POSITIONS = ("bert", "electra", "roberta", "xlm-roberta")
 
 
 def resolve_encoder(name: str) -> str:
@@ -131,20 +126,6 @@ def first_position(encoder: Any) -> int:
     table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
     padding: int | None = getattr(table, "padding_idx", None)
     return 0 if padding is None else padding + 1
-
-
-def check_levitated(encoder: Any) -> None:
-    """Check that an encoder can read levitated markers.
-
-    encoder (Module): The encoder.
-    RAISES (ValueError): If its attention is not told the positions of wordpieces.
-    """
-    if encoder.config.model_type not in ABSOLUTE_POSITIONS:
-        raise ValueError(
-            "levitated_markers needs an encoder with absolute positions "
-            f"({', '.join(ABSOLUTE_POSITIONS)}), not {encoder.config.model_type}. "
-            "Choose another encoder, or set levitated_markers to null."
-        )
 
 
 def tokenizer_to_files(tokenizer: Any) -> dict[str, bytes]:

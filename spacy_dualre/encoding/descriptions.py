@@ -1,0 +1,133 @@
+"""Descriptions: what the predicate encoder reads.
+
+The description of a predicate with the pair's marked spans in place of its slots:
+`<S:PER> Marie Curie </S:PER> was born in <O:LOC> Warsaw </O:LOC>`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from ..predicates import SLOTS, Predicate
+from .batches import Inputs, gather_ranges
+from .markers import N_MARKERS, N_SPECIAL
+from .wordpieces import Pairs, PairTokenizer
+
+
+class Descriptions:
+    """The wordpieces of some predicates' descriptions, and how they are filled.
+
+    tokenizer (PairTokenizer): Tokenizes them, and says how long an input may be.
+    predicates (Sequence[Predicate]): R + 1 predicates.
+    fill_spans (bool): Whether descriptions hold the pair's spans, or the markers only.
+    RAISES (ValueError): If a description leaves no room for its spans.
+
+    longest (int): Wordpieces of the longest description without its spans.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PairTokenizer,
+        predicates: Sequence[Predicate],
+        *,
+        fill_spans: bool = True,
+    ) -> None:
+        self.fill_spans = fill_spans
+        ids: list[int] = []
+        # Start and end of the three parts of each, around its two slots.
+        self._parts = numpy.zeros((len(predicates), 3, 2), dtype="int64")
+        self._object_first = numpy.zeros(len(predicates), dtype=bool)
+        for r, predicate in enumerate(predicates):
+            texts, self._object_first[r] = split_description(predicate.description)
+            for part, wordpieces in enumerate(tokenizer.tokenize(texts)):
+                self._parts[r, part] = len(ids), len(ids) + len(wordpieces)
+                ids.extend(wordpieces)
+        self._ids = numpy.asarray(ids, dtype="int64")
+        lengths = (self._parts[:, :, 1] - self._parts[:, :, 0]).sum(axis=1)
+        self.longest = int(lengths.max()) + N_SPECIAL
+        self._max_filled = (tokenizer.max_length - self.longest) // 2
+        if self._max_filled < 1:
+            raise ValueError(
+                f"The description of '{predicates[int(lengths.argmax())].label}' has "
+                f"{lengths.max()} wordpieces, which leaves no room for its spans in "
+                f"max_length = {tokenizer.max_length}. Shorten it or raise max_length."
+            )
+
+    def surfaces(self, pairs: Pairs) -> numpy.ndarray:
+        """Find which surface stands in a description for each.
+
+        pairs (Pairs): The pairs.
+        RETURNS (ndarray): For each surface itself; or, where descriptions are read
+            without spans, so that only the type counts, one of the same type, (S,).
+        """
+        if self.fill_spans:
+            return numpy.arange(len(pairs.types))
+        _, first, of_type = numpy.unique(
+            pairs.types, return_index=True, return_inverse=True
+        )
+        return first[of_type]
+
+    def build(
+        self,
+        pairs: Pairs,
+        subjects: numpy.ndarray,
+        objects: numpy.ndarray,
+        predicates: numpy.ndarray,
+    ) -> Inputs:
+        """Fill descriptions.
+
+        pairs (Pairs): The pairs whose spans fill them.
+        subjects (ndarray): The surface of each description's subject, int, (n,).
+        objects (ndarray): The surface of each description's object, int, (n,).
+        predicates (ndarray): The predicate of each description, int, (n,).
+        RETURNS (Inputs): n inputs.
+        """
+        pool = numpy.concatenate([pairs.pool, self._ids])
+        swap = self._object_first[predicates]
+        parts = self._parts[predicates] + len(pairs.pool)
+        columns: list[tuple[Any, Any]] = [(pairs.first_at, pairs.first_at + 1)]
+        for slot in range(2):
+            is_object = swap if slot == 0 else ~swap
+            surface = numpy.where(is_object, objects, subjects)
+            start, end = pairs.surface_spans[surface].T
+            keep = numpy.minimum(
+                end - start, self._max_filled if self.fill_spans else 0
+            )
+            marker = N_MARKERS * pairs.types[surface] + 2 * is_object
+            columns += [
+                (parts[:, slot, 0], parts[:, slot, 1]),
+                (marker, marker + 1),
+                (start, start + (keep + 1) // 2),
+                (end - keep // 2, end),
+                (marker + 1, marker + 2),
+            ]
+        columns += [(parts[:, 2, 0], parts[:, 2, 1])]
+        columns += [(pairs.last_at, pairs.last_at + 1)]
+        starts = numpy.empty((len(swap), len(columns)), dtype="int64")
+        ends = numpy.empty_like(starts)
+        for column, (start, end) in enumerate(columns):
+            starts[:, column], ends[:, column] = start, end
+        ids, lengths, at = gather_ranges(pool, starts, ends)
+        row = numpy.arange(len(swap))
+        return Inputs(
+            ids,
+            lengths,
+            subject_at=at[row, numpy.where(swap, 7, 2)],
+            object_at=at[row, numpy.where(swap, 2, 7)],
+        )
+
+
+def split_description(description: str) -> tuple[list[str], bool]:
+    """Split a description at its slots.
+
+    description (str): A description with `{subject}` and `{object}`, once each.
+    RETURNS (Tuple[List[str], bool]): The texts before, between and after the slots,
+        and whether the object's slot comes first. White space before a slot is left
+        out, because the span that fills it brings its own.
+    """
+    subject, object_ = (description.index(slot) for slot in SLOTS)
+    first, second = SLOTS if subject < object_ else SLOTS[::-1]
+    before, rest = description.split(first)
+    between, after = rest.split(second)
+    return [before.rstrip(), between.rstrip(), after.rstrip()], object_ < subject

@@ -1,0 +1,170 @@
+"""The dual encoder and its loss.
+
+"Relation Extraction with Instance-Adapted Predicate Descriptions" (Jiang and Kavuluru,
+arXiv 2503.17799). For a pair with subject S and object O in a text, with h the output
+of the instance encoder, d_r the output of the predicate encoder on the description of
+predicate r with the same spans filled in, and LN one LayerNorm shared by both sides:
+
+    u   = LN(W1 [h(<S>); h(<O>)])
+    v_r = LN(W2 [d_r(<S>); d_r(<O>); h(CLS)])
+    z_r = exp(t) cos(u, v_r)
+    l   = Wc u
+    loss = alpha CE(l, gold) + (1 - alpha) CE(z, gold)
+"""
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..encoding.batches import Inputs, by_length
+from .encoders import first_position
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Budget(NamedTuple):
+    """How much an encoder reads at once. See `by_length`.
+
+    max_tokens (int): Wordpieces at most, padding included, which bounds the memory.
+    enough (int): Wordpieces that keep the device busy.
+    """
+
+    max_tokens: int = 4096
+    enough: int = 256
+
+
+class Instances(NamedTuple):
+    """What the instance encoder makes of n pairs.
+
+    vectors (Tensor): u, after dropout, (n, H).
+    context (Tensor): h(CLS), (n, H).
+    """
+
+    vectors: Tensor
+    context: Tensor
+
+
+class DualEncoder(nn.Module):
+    """Scores pairs against predicates.
+
+    instance_encoder (Module): A Hugging Face encoder of hidden size H.
+    predicate_encoder (Optional[Module]): Another of the same size, or None to read
+        instances and descriptions with the same encoder.
+    n_labels (int): How many labels the auxiliary head has, L.
+    pad_id (int): The padding wordpiece.
+    use_context (bool): Whether v_r sees h(CLS), the instance encoder's.
+    temperature (float): exp(-t) at the start.
+    budget (Budget): How much an encoder reads at once.
+    """
+
+    def __init__(
+        self,
+        instance_encoder: "PreTrainedModel",
+        predicate_encoder: "PreTrainedModel | None",
+        n_labels: int,
+        *,
+        pad_id: int = 0,
+        use_context: bool = True,
+        temperature: float = 0.07,
+        budget: Budget,
+    ) -> None:
+        super().__init__()
+        size: int = instance_encoder.config.hidden_size
+        self.instance_encoder = instance_encoder
+        self.predicate_encoder = predicate_encoder
+        self.instance_linear = nn.Linear(2 * size, size)
+        self.predicate_linear = nn.Linear((3 if use_context else 2) * size, size)
+        self.layer_norm = nn.LayerNorm(size)
+        self.dropout = nn.Dropout(0.0)
+        self.classifier = nn.Linear(size, n_labels)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.pad_id = pad_id
+        self.budget = budget
+
+    def read_instances(self, inputs: Inputs) -> Instances:
+        """Encode pairs in their context.
+
+        inputs (Inputs): Inputs with n pairs.
+        RETURNS (Instances): u and h(CLS), (n, H) each.
+        """
+        states = self._encode(self.instance_encoder, inputs)
+        u = self.instance_linear(states[:, :2].flatten(1))
+        return Instances(self.dropout(self.layer_norm(u)), states[:, 2])
+
+    def read_descriptions(self, inputs: Inputs) -> Tensor:
+        """Encode descriptions: the part of v_r that does not depend on the context.
+
+        inputs (Inputs): m filled descriptions.
+        RETURNS (Tensor): W2 [d(<S>); d(<O>)] without bias, (m, H).
+        """
+        encoder = self.predicate_encoder or self.instance_encoder
+        states = self._encode(encoder, inputs)[:, :2].flatten(1)
+        return F.linear(states, self.predicate_linear.weight[:, : states.shape[1]])
+
+    def classify(self, instances: Instances) -> Tensor:
+        """RETURNS (Tensor): The logits l of the auxiliary head, (n, L)."""
+        return self.classifier(instances.vectors).float()
+
+    def score(
+        self, instances: Instances, descriptions: Tensor, pairs: Tensor, at: Tensor
+    ) -> Tensor:
+        """Score pairs against descriptions.
+
+        instances (Instances): n pairs.
+        descriptions (Tensor): m descriptions, (m, H).
+        pairs (Tensor): For each of k scores the pair, int64, (k,).
+        at (Tensor): For each of k scores the description, int64, (k,).
+        RETURNS (Tensor): z, (k,).
+        """
+        linear = self.predicate_linear
+        own: Tensor = linear.bias
+        size = descriptions.shape[1]
+        if linear.in_features > 2 * size:
+            own = F.linear(instances.context, linear.weight[:, 2 * size :], own)[pairs]
+        v = self.dropout(self.layer_norm(descriptions[at] + own))
+        cosine = F.cosine_similarity(instances.vectors.float()[pairs], v.float())
+        return self.log_scale.exp() * cosine
+
+    def _encode(self, encoder: nn.Module, inputs: Inputs) -> Tensor:
+        """RETURNS (Tensor): The last hidden states at <S>, <O> and CLS, (n, 3, H)."""
+        device = self.log_scale.device
+        size = self.layer_norm.normalized_shape[0]
+        states = [torch.zeros((0, 3, size), device=device)]
+        order = [numpy.zeros(0, dtype="int64")]
+        first = first_position(encoder)
+        for rows in by_length(inputs.lengths, *self.budget):
+            arguments = {
+                name: to_device(array, device)
+                for name, array in inputs.padded(rows, self.pad_id).items()
+            }
+            if "position_ids" in arguments:
+                arguments["position_ids"] += first
+                # Its own default is no longer than its longest text.
+                ids = arguments["input_ids"]
+                arguments["token_type_ids"] = torch.zeros_like(ids)
+            hidden = encoder(**arguments)[0]
+            pairs, row = inputs.pairs_of(rows)
+            at = [inputs.subject_at[pairs], inputs.object_at[pairs], 0 * pairs]
+            row_at = to_device(row, device)[:, None]
+            states.append(hidden[row_at, to_device(numpy.stack(at, axis=1), device)])
+            order.append(pairs)
+        in_order = numpy.argsort(numpy.concatenate(order))
+        return torch.cat(states)[to_device(in_order, device)]
+
+
+def to_device(array: numpy.ndarray, device: torch.device) -> Tensor:
+    """Copy an array to a device, without waiting for it.
+
+    array (ndarray): The array.
+    device (torch.device): The device.
+    RETURNS (Tensor): The tensor.
+    """
+    tensor = torch.from_numpy(array)
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

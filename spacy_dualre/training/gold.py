@@ -1,0 +1,184 @@
+"""Gold annotation: which predicate each candidate pair of an example has."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
+
+import numpy
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import filter_spans
+from thinc.types import Ints2d
+
+from ..alignment import align_sentence_starts, align_to_predicted
+from ..pairs.candidates import Candidates, get_entities
+from ..predicates import NO_RELATION
+from ..relations import Relation, get_relations
+
+
+# In the user data of a predicted Doc: its example will be completed before it is scored.
+TO_BE_COMPLETED = "spacy_dualre_to_be_completed"
+
+
+class Gold(NamedTuple):
+    """The gold predicates of the candidate pairs of one Doc.
+
+    labels (ndarray): The index of each pair's predicate, 0 for no relation, (P,).
+    lost (Mapping[str, int]): Gold relations that no candidate stands for, by reason:
+        "label" (no such predicate), "entity" (the Doc lacks one), "same mention" (as
+        subject and object), "signature" (it does not allow the types) or "not a
+        candidate" (the pair is none, of those that `Candidates.dropped` counts).
+    unknown (Mapping[str, int]): Of those lost by "label", the labels.
+    total (int): How many gold relations the Doc has.
+    """
+
+    labels: numpy.ndarray
+    lost: Mapping[str, int]
+    unknown: Mapping[str, int]
+    total: int
+
+    @property
+    def further(self) -> int:
+        """RETURNS (int): Gold relations between pairs that have another one already."""
+        return self.total - sum(self.lost.values()) - int((self.labels > 0).sum())
+
+
+def gold_relations(example: Example, relations_key: str) -> list[Relation]:
+    """Read the gold relations of an example.
+
+    example (Example): The example.
+    relations_key (str): Where the relations are.
+    RETURNS (List[Relation]): The relations of the gold Doc. An explicit "no_relation"
+        is none.
+    """
+    relations = get_relations(example.reference, relations_key)
+    return [relation for relation in relations if relation.label != NO_RELATION]
+
+
+def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
+    """Find the gold predicate of each candidate pair.
+
+    example (Example): The example.
+    found (Candidates): Candidates of its predicted Doc.
+    relations_key (str): Where the gold relations are.
+    RETURNS (Gold): The gold predicates.
+    """
+    labels = numpy.zeros(len(found.pairs), dtype="int64")
+    lost: Counter = Counter()
+    unknown: Counter = Counter()
+    rows = found.rows()
+    index = {predicate.label: r for r, predicate in enumerate(found.predicates)}
+    by_type = {(e.start, e.end, e.label_): i for i, e in enumerate(found.entities)}
+    by_span = {(e.start, e.end): i for i, e in enumerate(found.entities)}
+    relations = gold_relations(example, relations_key)
+    align = align_to_predicted(example)
+    for relation in relations:
+        pair: list[int] = []
+        for span in (align(relation.subject), align(relation.object)):
+            if span is not None:
+                at = (span.start, span.end)
+                entity = by_type.get((*at, span.label_), by_span.get(at, -1))
+                pair.append(entity)
+        label = index.get(relation.label)
+        if label is None:
+            lost["label"] += 1
+            unknown[relation.label] += 1
+        elif len(pair) < 2 or -1 in pair:
+            lost["entity"] += 1
+        elif pair[0] == pair[1]:
+            lost["same mention"] += 1
+        elif not found.predicates[label].admits(
+            *(found.entities[i].label_ for i in pair)
+        ):
+            lost["signature"] += 1
+        else:
+            if found.predicates[label].symmetric:
+                pair.sort()
+            row = rows.get((pair[0], pair[1]))
+            if row is None:
+                lost["not a candidate"] += 1
+            elif labels[row] == 0:
+                labels[row] = label
+    return Gold(labels, lost, unknown, len(relations))
+
+
+def refuse_unknown_labels(
+    name: str, unknown: Mapping[str, int], known: Iterable[str]
+) -> None:
+    """Refuse gold relations that would be taken for "no relation".
+
+    name (str): The component's name.
+    unknown (Mapping[str, int]): Labels without a predicate, and how often they are
+        there.
+    known (Iterable[str]): The labels of the predicates.
+    RAISES (ValueError): If there are any.
+    """
+    if unknown:
+        counts = ", ".join(f"{n} {label}" for label, n in sorted(unknown.items()))
+        raise ValueError(
+            f"The training data has relations that '{name}' has no predicate for: "
+            f"{counts}. Add them to the predicates (known: {', '.join(known)}), or "
+            "remove them from the data."
+        )
+
+
+def lacks_entities(doc: Doc, spans_key: str | None) -> bool:
+    """Whether no component has looked for entities, which is not finding none.
+
+    doc (Doc): The Doc.
+    spans_key (Optional[str]): Where the entities are, as in `get_entities`.
+    RETURNS (bool): True if there is no annotation.
+    """
+    if spans_key is None:
+        return len(doc) > 0 and not doc.has_annotation("ENT_IOB")
+    return spans_key not in doc.spans
+
+
+def can_complete(example: Example, spans_key: str | None) -> bool:
+    """Whether only the gold Doc of an example has entities.
+
+    example (Example): The example.
+    spans_key (Optional[str]): Where the entities are, as in `get_entities`.
+    RETURNS (bool): True if `complete` would add any.
+    """
+    return lacks_entities(example.predicted, spans_key) and not lacks_entities(
+        example.reference, spans_key
+    )
+
+
+def complete(example: Example, spans_key: str | None) -> Example:
+    """Copy entities and sentence boundaries from the gold Doc of an example to a copy
+    of its predicted Doc, where no component has set them.
+
+    example (Example): The example.
+    spans_key (Optional[str]): Where the entities are, as in `get_entities`.
+    RETURNS (Example): The changed copy; the example itself if it lacks nothing.
+    """
+    if not can_complete(example, spans_key):
+        return example
+    example = Example(example.predicted.copy(), example.reference)
+    doc, gold = example.predicted, example.reference
+    # First, as the setter of an array would take entities for unset.
+    if gold.has_annotation("SENT_START") and not doc.has_annotation("SENT_START"):
+        set_sentence_starts(doc, align_sentence_starts(example))
+    align = align_to_predicted(example)
+    aligned = [align(span) for span in get_entities(gold, spans_key)]
+    spans = [span for span in aligned if span is not None]
+    if spans_key is None:
+        doc.ents = filter_spans(spans)
+    else:
+        doc.spans[spans_key] = spans
+    return example
+
+
+def set_sentence_starts(doc: Doc, starts: Iterable[bool | int | None]) -> None:
+    """Set all sentence boundaries of a Doc at once. One by one takes a time that is
+    quadratic in the length of the Doc.
+
+    doc (Doc): The Doc to write to.
+    starts (Iterable[Optional[bool]]): For each token whether it starts a sentence.
+    """
+    values = [0 if start is None else 1 if start else -1 for start in starts]
+    array = numpy.asarray(values, dtype="int64").view("uint64")
+    if len(array):
+        doc.from_array(["SENT_START"], cast(Ints2d, array[:, None]))
