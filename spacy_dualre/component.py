@@ -1,27 +1,23 @@
 """The pipeline component: from Docs with entities to Docs with relations."""
 
-import logging
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy
-import srsly
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import ensure_path, minibatch
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from .model.scores import Scores
-from .output.decoder import Decoder
+from .output.decoder import Decoder, Threshold
 from .output.probabilities import Scored, to_probabilities
-from .pairs.candidates import Candidates, PairFinder, find_candidates
+from .output.scorer import score_candidates
+from .pairs.candidates import Candidates, PairFinder, find_candidates, source_of
 from .predicates import (
     NO_RELATION,
     Predicate,
@@ -30,8 +26,8 @@ from .predicates import (
     parse_predicates,
     to_data,
 )
-from .relations import Relation, get_relations, install_extension, set_relations
-from .saving import pack, unpack
+from .relations import get_relations, install_extension, set_relations
+from .saving import SavedPipe
 from .threads import limit_threads
 from .training.corpus import refuse_lossy_corpora
 from .training.gold import (
@@ -39,8 +35,8 @@ from .training.gold import (
     Gold,
     can_complete,
     complete,
+    count_labels,
     find_gold,
-    gold_relations,
     lacks_entities,
     refuse_unknown_labels,
 )
@@ -48,10 +44,19 @@ from .training.loss import compute_loss
 from .training.report import check_types, report_data
 from .training.sampler import Sampler
 
-logger = logging.getLogger("spacy")
+NO_ENTITIES = (
+    "'{}' has no entities to relate: nothing has set {}. Add a component that does "
+    "(such as 'ner') before it, and in training list it in "
+    "training.annotating_components. "
+    "(Evaluation with use_gold_ents = true goes on with the gold entities.)"
+)
+NO_NUMBERS = (
+    "Some scores of '{}' are not numbers, so that no relations are found there: its "
+    "weights are damaged, or training diverged (try a lower learning rate)."
+)
 
 
-class DualRelationExtractor(TrainablePipe):
+class DualRelationExtractor(SavedPipe):
     """Finds relations between the entities of a Doc.
 
     vocab (Vocab): The shared vocabulary.
@@ -63,15 +68,17 @@ class DualRelationExtractor(TrainablePipe):
     scorer (Optional[Callable]): The scoring method.
     predicates (Optional[PredicateData]): The predicates, as `parse_predicates` takes
         them. None: given to `initialize`, or made from the labels of the training data.
-    threshold (Optional[float]): None: a pair's most probable predicate, "no_relation"
-        included. A number: its most probable real predicate, wherever that reaches the
-        threshold.
+    threshold (Optional[Union[float, Dict[str, float]]]): How probable a predicate must
+        be. None: more than "no_relation". A number: at least that. Numbers by label: at
+        least that of its label; as with None for labels without.
     spans_key (Optional[str]): The span group that holds the entities, which may nest
         and overlap. None: `doc.ents`.
     relations_key (str): The span group that holds the relations, and the name of the
         extension, `doc._.<relations_key>`.
     use_gold_ents (bool): Whether training and evaluation take entities and sentence
         boundaries from the gold Doc where no component has set them.
+    multi_label (bool): Whether a pair may have several predicates, in training as in
+        prediction. Otherwise it has the most probable one.
     overwrite (bool): Whether the relations that are already on a Doc are replaced, or
         joined with those that are found.
     RAISES (ValueError): If an argument can't be used.
@@ -88,10 +95,11 @@ class DualRelationExtractor(TrainablePipe):
         decoder: Decoder,
         scorer: Callable | None,
         predicates: PredicateData | None = None,
-        threshold: float | None = None,
+        threshold: Threshold = None,
         spans_key: str | None = None,
         relations_key: str = "relations",
         use_gold_ents: bool = True,
+        multi_label: bool = False,
         overwrite: bool = False,
     ) -> None:
         if not relations_key or relations_key == spans_key:
@@ -104,6 +112,7 @@ class DualRelationExtractor(TrainablePipe):
         self.scorer = scorer
         self.spans_key, self.relations_key = spans_key, relations_key
         self.use_gold_ents, self.overwrite = use_gold_ents, overwrite
+        self.multi_label = multi_label
         self._warned: set[str] = set()
         install_extension(relations_key)
         # What can be changed after training. `spacy find-threshold` replaces it.
@@ -112,7 +121,7 @@ class DualRelationExtractor(TrainablePipe):
         self._predicates: tuple[Predicate, ...] = ()
         if predicates:
             self.set_predicates(predicates)
-        self._configured = dict(self.cfg)
+        self.configured = dict(self.cfg)
 
     @property
     def predicates(self) -> tuple[Predicate, ...]:
@@ -130,18 +139,21 @@ class DualRelationExtractor(TrainablePipe):
         return to_data(self._predicates)
 
     @property
-    def threshold(self) -> float | None:
-        """RETURNS (Optional[float]): The threshold. It can be set.
-        RAISES (ValueError): If it is set to no probability.
+    def threshold(self) -> Threshold:
+        """RETURNS (Optional[Union[float, Dict[str, float]]]): The threshold, which can
+        be set.
+        RAISES (ValueError): If it is set to what is no probability.
         """
         return self.cfg["threshold"]
 
     @threshold.setter
-    def threshold(self, value: float | None) -> None:
-        if value is not None and not (
-            isinstance(value, (int, float)) and 0 <= value <= 1
-        ):
-            raise ValueError(f"threshold must be in [0, 1] or null, not {value!r}.")
+    def threshold(self, value: Threshold) -> None:
+        for number in value.values() if isinstance(value, dict) else [value]:
+            is_number = isinstance(number, float | int) and 0 <= number <= 1
+            if number is not None and not is_number:
+                raise ValueError(
+                    f"threshold must be in [0, 1] or null, not {value!r:.200}."
+                )
         self.cfg["threshold"] = value
 
     def set_predicates(self, predicates: PredicateData) -> None:
@@ -196,11 +208,7 @@ class DualRelationExtractor(TrainablePipe):
         ]
         scored = to_probabilities(self.model.predict(batch))
         if any(numpy.isnan(probabilities).any() for _, probabilities in scored):
-            self._warn_once(
-                f"Some scores of '{self.name}' are not numbers, so that no relations "
-                "are found there: its weights are damaged, or training diverged (try "
-                "a lower learning rate)."
-            )
+            self._warn_once(NO_NUMBERS.format(self.name))
         return scored
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[Scored]) -> None:
@@ -210,11 +218,11 @@ class DualRelationExtractor(TrainablePipe):
         scores (List[Scored]): What `predict` returned.
         """
         for doc, scored in zip(docs, scores):
-            relations = self.decoder(scored, self.threshold)
+            relations = self.decoder(scored, self.threshold, self.multi_label)
             if not self.overwrite:
                 kept = get_relations(doc, self.relations_key)
-                known = {_facts(relation) for relation in kept}
-                new = (found for found in relations if _facts(found) not in known)
+                known = {relation.fact for relation in kept}
+                new = (found for found in relations if found.fact not in known)
                 relations = [*kept, *new]
             set_relations(doc, relations, self.relations_key)
 
@@ -244,12 +252,12 @@ class DualRelationExtractor(TrainablePipe):
         validate_examples(examples, "DualRelationExtractor.update")
         examples = self._complete(examples)
         batch = [self.find_candidates(example.predicted) for example in examples]
-        golds = [self._find_gold(eg, found) for eg, found in zip(examples, batch)]
+        golds = self._find_golds(examples, batch)
         for gold in golds:
             refuse_unknown_labels(self.name, gold.unknown, self.labels)
         if not any(len(found.pairs) for found in batch):
             self._warn_without_entities([found.doc for found in batch])
-        batch = self.sampler(batch, [gold.labels for gold in golds])
+        batch = self.sampler(batch, golds)
         n_pairs = sum(len(found.pairs) for found in batch)
         if not n_pairs:
             return losses
@@ -275,16 +283,8 @@ class DualRelationExtractor(TrainablePipe):
         RETURNS (Tuple[float, Scores]): The loss, averaged over the pairs, and the
             gradients.
         """
-        found = scores.candidates
-        golds = [self._find_gold(eg, own).labels for eg, own in zip(examples, found)]
-        return compute_loss(scores, numpy.concatenate(golds))
-
-    def finish_update(self, sgd: Optimizer) -> None:
-        """Apply the accumulated gradients.
-
-        sgd (Optimizer): The optimizer.
-        """
-        self.model.finish_update(sgd)
+        golds = self._find_golds(examples, scores.candidates)
+        return compute_loss(scores, golds, self.multi_label)
 
     def initialize(
         self,
@@ -310,11 +310,7 @@ class DualRelationExtractor(TrainablePipe):
         if labels:
             self.set_predicates(labels)
         examples = list(get_examples())
-        seen = Counter(
-            relation.label
-            for example in examples
-            for relation in gold_relations(example, self.relations_key)
-        )
+        seen = count_labels(examples, self.relations_key)
         if not self._predicates and seen:
             self.set_predicates({label: describe(label) for label in sorted(seen)})
         self._require_labels()
@@ -324,7 +320,11 @@ class DualRelationExtractor(TrainablePipe):
         types = {e.label_ for found in gold_candidates for e in found.entities}
         check_types(self._predicates, sorted(types))
         self.model.initialize(X=gold_candidates)
-        self._report_data(self._complete(examples))
+        completed = self._complete(examples)
+        if all(lacks_entities(eg.predicted, self.spans_key) for eg in completed):
+            return  # what there is to learn depends on the components before this one
+        found = [self.find_candidates(example.predicted) for example in completed]
+        report_data(self.name, completed, found, self.relations_key)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score a batch of examples.
@@ -342,83 +342,40 @@ class DualRelationExtractor(TrainablePipe):
         ready: list[Example] = []
         golds: list[Gold] = []
         for part in minibatch(examples, 64):
-            bare = [self._lacks_gold_entities(example) for example in part]
+            bare = [can_complete(example, self.spans_key) for example in part]
             part = self._complete(part)
-            again = [eg.predicted for eg, is_bare in zip(part, bare) if is_bare]
+            again = [
+                example.predicted
+                for example, is_bare in zip(part, bare)
+                if is_bare and self.use_gold_ents
+            ]
             scored = self.predict(again) if again else []
             self.set_annotations(again, scored)
-            found = iter(candidates for candidates, _ in scored)
-            for example, is_bare in zip(part, bare):
-                pairs = (
-                    next(found) if is_bare else self.find_candidates(example.predicted)
-                )
-                golds.append(self._find_gold(example, pairs))
+            found = {id(own.doc): own for own, _ in scored}
+            for example in part:
+                doc = example.predicted
+                own = found.get(id(doc)) or self.find_candidates(doc)
+                golds.append(find_gold(example, own, self.relations_key))
             ready += part
         symmetric = [p.label for p in self._predicates if p.symmetric]
         settings = {"symmetric": symmetric, "relations_key": self.relations_key}
         scores = super().score(ready, **{**settings, **kwargs})
-        total = sum(gold.total for gold in golds)
-        n_found = total - sum(sum(gold.lost.values()) for gold in golds)
-        scores["rel_candidate_recall"] = n_found / total if total else None
-        scores["rel_candidate_f"] = None
-        p, r = scores.get("rel_micro_p"), scores.get("rel_micro_r")
-        if n_found and p is not None and r is not None:
-            r *= total / n_found
-            scores["rel_candidate_f"] = 2 * p * r / ((p + r) or 1.0)
-        return scores
+        return {**scores, **score_candidates(golds, scores)}
 
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """RETURNS (bytes): The component, without the files in `exclude`."""
-        return srsly.msgpack_dumps(pack(self, self._configured, exclude))
+    def set_cfg(self, cfg: dict[str, Any]) -> None:
+        """Change what can be changed after training, as a saved component has it.
 
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "DualRelationExtractor":
-        """Load what `to_bytes` returned. Arguments and errors as in `from_disk`."""
-        files = srsly.msgpack_loads(bytes_data)
-        return self._unpack(files.__getitem__, "bytes", exclude)
-
-    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
-        """Save the component.
-
-        path (Union[str, Path]): A directory, which is made if it is not there.
-        exclude (Iterable[str]): What is left out: "cfg", "model" or "vocab".
+        cfg (Dict[str, Any]): Predicates and threshold.
         """
-        folder = ensure_path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in pack(self, self._configured, exclude).items():
-            (folder / name).write_bytes(data)
-
-    def from_disk(
-        self, path: str | Path, *, exclude: Iterable[str] = ()
-    ) -> "DualRelationExtractor":
-        """Load the component.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): What is not loaded.
-        RETURNS (DualRelationExtractor): The component.
-        RAISES (ValueError): If a file is damaged, with its name.
-        """
-        folder = ensure_path(path)
-
-        def read(name: str) -> bytes:
-            data: bytes = (folder / name).read_bytes()
-            return data
-
-        return self._unpack(read, str(folder.absolute()), exclude)
-
-    def _unpack(
-        self, read: Callable[[str], bytes], where: str, exclude: Iterable[str]
-    ) -> "DualRelationExtractor":
-        where = f"{where} ('{self.name}')"
-        cfg = unpack(self, self._configured, read, where, exclude)
         self.threshold = cfg["threshold"]
         if cfg["predicates"]:
             self.set_predicates(cfg["predicates"])
-        return self
 
-    def _lacks_gold_entities(self, example: Example) -> bool:
-        return self.use_gold_ents and can_complete(example, self.spans_key)
+    def _find_golds(
+        self, examples: Iterable[Example], batch: Iterable[Candidates]
+    ) -> list[Gold]:
+        key = self.relations_key
+        return [find_gold(eg, found, key) for eg, found in zip(examples, batch)]
 
     def _complete(self, examples: Iterable[Example]) -> list[Example]:
         """Give the examples that lack them the gold entities."""
@@ -427,46 +384,13 @@ class DualRelationExtractor(TrainablePipe):
             return examples
         return [complete(example, self.spans_key) for example in examples]
 
-    def _find_gold(self, example: Example, found: Candidates) -> Gold:
-        return find_gold(example, found, self.relations_key)
-
-    def _report_data(self, examples: list[Example]) -> None:
-        docs = [example.predicted for example in examples]
-        if not self.use_gold_ents and all(
-            lacks_entities(doc, self.spans_key) for doc in docs
-        ):
-            logger.info(
-                "%s: %d docs; what there is to learn depends on the entities that the "
-                "components before it will find",
-                *(self.name, len(docs)),
-            )
-            return
-        data = []
-        for example in examples:
-            found = self.find_candidates(example.predicted)
-            data.append((example, found, self._find_gold(example, found)))
-        report_data(self.name, data, self.relations_key)
-
     def _warn_without_entities(self, docs: Sequence[Doc]) -> None:
-        key = self.spans_key
         if self.use_gold_ents:
             docs = [doc for doc in docs if TO_BE_COMPLETED not in doc.user_data]
-        if docs and all(lacks_entities(doc, key) for doc in docs):
-            source = "doc.ents" if key is None else f"doc.spans['{key}']"
-            self._warn_once(
-                f"'{self.name}' has no entities to relate: nothing has set {source}. "
-                "Add a component that does (such as 'ner') before it, and in training "
-                "list it in training.annotating_components. (Evaluation with "
-                "use_gold_ents = true goes on with the gold entities.)"
-            )
+        if docs and all(lacks_entities(doc, self.spans_key) for doc in docs):
+            self._warn_once(NO_ENTITIES.format(self.name, source_of(self.spans_key)))
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
             warnings.warn(message)
-
-
-def _facts(relation: Relation) -> tuple[int, int, int, int, str]:
-    """What a relation says, whatever its score and the ids of its spans."""
-    subject, object_, label, _ = relation
-    return (subject.start, subject.end, object_.start, object_.end, label)

@@ -46,6 +46,7 @@ _DEFAULTS = Config().from_str(DEFAULT_CONFIG)
         "spans_key": None,
         "relations_key": "relations",
         "use_gold_ents": True,
+        "multi_label": False,
         "overwrite": False,
     },
     default_score_weights={
@@ -70,10 +71,11 @@ def make_dual_relation_extractor(
     decoder: Decoder,
     scorer: Callable | None,
     predicates: dict[str, Any] | list[dict[str, Any]] | None,
-    threshold: float | None,
+    threshold: float | dict[str, float] | None,
     spans_key: str | None,
     relations_key: str,
     use_gold_ents: bool,
+    multi_label: bool,
     overwrite: bool,
 ) -> DualRelationExtractor:
     """Make the component. The arguments are those of `DualRelationExtractor`."""
@@ -91,5 +93,6 @@ def make_dual_relation_extractor(
         spans_key=spans_key,
         relations_key=relations_key,
         use_gold_ents=use_gold_ents,
+        multi_label=multi_label,
         overwrite=overwrite,
     )

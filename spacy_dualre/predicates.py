@@ -1,6 +1,6 @@
 """Predicates: their labels, descriptions, type signatures and symmetry."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from thinc.api import Config
 
 NO_RELATION = "no_relation"
 SLOTS = ("{subject}", "{object}")
+PROPERTIES = ("description", "subject_types", "object_types", "symmetric")
 
 # What users write: label -> description or properties, or a list of properties.
 PredicateData = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -20,7 +21,8 @@ class Predicate(NamedTuple):
     """A predicate (relation type).
 
     label (str): Its name.
-    description (str): A sentence with the slots `{subject}` and `{object}`, once each.
+    descriptions (Tuple[str, ...]): Sentences with the slots `{subject}` and `{object}`,
+        once each: different wordings of the same.
     subject_types (Tuple[str, ...]): Entity types a subject may have. Empty: any.
     object_types (Tuple[str, ...]): Entity types an object may have. Empty: any.
     symmetric (bool): Whether it holds both ways round. A pair is then scored in text
@@ -28,7 +30,7 @@ class Predicate(NamedTuple):
     """
 
     label: str
-    description: str
+    descriptions: tuple[str, ...]
     subject_types: tuple[str, ...] = ()
     object_types: tuple[str, ...] = ()
     symmetric: bool = False
@@ -64,7 +66,8 @@ def parse_predicates(data: PredicateData) -> tuple[Predicate, ...]:
 
     data (Mapping[str, Any]): Label -> description, or label -> properties
         (`description`, `subject_types`, `object_types`, `symmetric`); or a list of
-        properties with a `label` each, as `to_data` returns it.
+        properties with a `label` each, as `to_data` returns it. A description may be a
+        list of several wordings.
     RETURNS (Tuple[Predicate, ...]): "no_relation" first (with its default description
         where the data has none), then the others in the order of the data.
     RAISES (ValueError): With every problem that was found, each with its label.
@@ -79,7 +82,9 @@ def parse_predicates(data: PredicateData) -> tuple[Predicate, ...]:
         problems.append(f"there is no predicate beside '{NO_RELATION}'")
     if problems:
         raise ValueError("Can't use these predicates: " + "; ".join(problems) + ".")
-    first = predicates.pop(NO_RELATION, Predicate(NO_RELATION, describe(NO_RELATION)))
+    first = predicates.pop(
+        NO_RELATION, Predicate(NO_RELATION, (describe(NO_RELATION),))
+    )
     return (first, *predicates.values())
 
 
@@ -93,7 +98,7 @@ def to_data(predicates: Iterable[Predicate]) -> list[dict[str, Any]]:
     return [
         {
             "label": predicate.label,
-            "description": predicate.description,
+            "description": _one_or_list(predicate.descriptions),
             "subject_types": list(predicate.subject_types),
             "object_types": list(predicate.object_types),
             "symmetric": predicate.symmetric,
@@ -205,29 +210,31 @@ def _parse_predicate(label: Any, properties: Any, problems: list[str]) -> Predic
     if not isinstance(label, str) or not label:
         problems.append(f"a label must be a non-empty string, but one is {label!r}")
         label = str(label)
-    if isinstance(properties, str):
+    if isinstance(properties, str | list):
         properties = {"description": properties}
     if properties is None:
         properties = {}
     if not isinstance(properties, Mapping):
         problems.append(f"'{label}' must have a description or properties")
-        return Predicate(label, describe(label))
-    unknown = set(properties) - set(Predicate._fields[1:])
+        return Predicate(label, (describe(label),))
+    unknown = set(properties) - set(PROPERTIES)
     if unknown:
         problems.append(
             f"'{label}' has unknown properties {', '.join(sorted(map(str, unknown)))} "
-            f"(known: {', '.join(Predicate._fields[1:])})"
+            f"(known: {', '.join(PROPERTIES)})"
         )
-    description = properties.get("description") or describe(label)
-    if not isinstance(description, str):
-        problems.append(f"'{label}': the description must be a string")
-        description = describe(label)
-    for slot in SLOTS:
-        if description.count(slot) != 1:
-            problems.append(
-                f"'{label}': the description must have {slot} exactly once, but has it "
-                f"{description.count(slot)} times: {description!r}"
-            )
+    given = properties.get("description")
+    descriptions = [given] if isinstance(given, str) else given
+    if given is None or given == "":
+        descriptions = [describe(label)]
+    if not isinstance(descriptions, list | tuple) or not descriptions:
+        problems.append(
+            f"'{label}': the description must be a string or a list of strings, but is "
+            f"{str(given)[:60]!r}"
+        )
+        descriptions = [describe(label)]
+    for description in descriptions:
+        problems.extend(_check_description(label, description))
     symmetric = properties.get("symmetric", False)
     if not isinstance(symmetric, bool):
         problems.append(f"'{label}': symmetric must be true or false")
@@ -239,4 +246,21 @@ def _parse_predicate(label: Any, properties: Any, problems: list[str]) -> Predic
             problems.append(f"'{label}': {side} must be a list of entity types")
             types = ()
         sides.append(tuple(types))
-    return Predicate(label, description, sides[0], sides[1], bool(symmetric))
+    texts = tuple(dict.fromkeys(map(str, descriptions)))
+    return Predicate(label, texts, sides[0], sides[1], bool(symmetric))
+
+
+def _check_description(label: str, description: Any) -> Iterator[str]:
+    if not isinstance(description, str):
+        yield f"'{label}': a description must be a string, not {description!r:.60}"
+        return
+    for slot in SLOTS:
+        if description.count(slot) != 1:
+            yield (
+                f"'{label}': the description must have {slot} exactly once, but has it "
+                f"{description.count(slot)} times: {description!r:.200}"
+            )
+
+
+def _one_or_list(descriptions: tuple[str, ...]) -> str | list[str]:
+    return descriptions[0] if len(descriptions) == 1 else list(descriptions)

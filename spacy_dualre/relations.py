@@ -40,6 +40,14 @@ class Relation(NamedTuple):
     label: str
     score: float = 1.0
 
+    @property
+    def fact(self) -> tuple[int, int, int, int, str]:
+        """RETURNS (Tuple[int, int, int, int, str]): What it says, whatever its score
+        and the ids of its spans: their tokens and the label.
+        """
+        subject, object_ = self.subject, self.object
+        return (subject.start, subject.end, object_.start, object_.end, self.label)
+
     def __str__(self) -> str:
         return f"({self.subject.text}, {self.label}, {self.object.text})"
 

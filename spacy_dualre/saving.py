@@ -1,4 +1,4 @@
-"""What a saved component consists of, and how it is checked when it is loaded.
+"""How the component is saved, and checked when it is loaded.
 
 What was learned is stored: the predicates and the weights. The settings follow the
 config, so that an edited config and the overrides of `spacy.load` count. Predicates and
@@ -9,75 +9,115 @@ beside what the config then said, and holds as long as the config says the same.
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import srsly
 from spacy.pipeline import TrainablePipe
+from spacy.util import ensure_path
+
+Pipe = TypeVar("Pipe", bound="SavedPipe")
 
 
-def pack(
-    pipe: TrainablePipe, configured: dict[str, Any], exclude: Iterable[str]
-) -> dict[str, bytes]:
-    """Turn a component into the contents of its files.
+class SavedPipe(TrainablePipe):
+    """A component with three files: "model", "cfg" and "vocab".
 
-    pipe (TrainablePipe): The component. Its `cfg` is what can be changed after
-        training.
+    cfg (Dict[str, Any]): What can be changed after training.
     configured (Dict[str, Any]): What the config says of that.
-    exclude (Iterable[str]): Files that are left out.
-    RETURNS (Dict[str, bytes]): The contents of "vocab", "cfg" and "model".
     """
-    files: dict[str, bytes] = {}
-    state = {**pipe.cfg, "configured": configured}
-    if "model" not in exclude:
-        files["model"] = pipe.model.to_bytes()
-        state["model_sha256"] = hashlib.sha256(files["model"]).hexdigest()
-    if "cfg" not in exclude:
-        files["cfg"] = srsly.json_dumps(state).encode("utf8")
-    if "vocab" not in exclude:
-        files["vocab"] = pipe.vocab.to_bytes(exclude=exclude)
-    return files
 
+    cfg: dict[str, Any]
+    configured: dict[str, Any]
 
-def unpack(
-    pipe: TrainablePipe,
-    configured: dict[str, Any],
-    read: Callable[[str], bytes],
-    where: str,
-    exclude: Iterable[str],
-) -> dict[str, Any]:
-    """Load vocabulary and weights of a component, and what was changed after training.
+    def set_cfg(self, cfg: dict[str, Any]) -> None:
+        """Change what can be changed after training.
 
-    pipe (TrainablePipe): The component.
-    configured (Dict[str, Any]): What the config says of what can be changed.
-    read (Callable[[str], bytes]): Reads the contents of a file.
-    where (str): Where the files are, for errors.
-    exclude (Iterable[str]): Files that are not loaded.
-    RETURNS (Dict[str, Any]): The component's `cfg` as it should be.
-    RAISES (ValueError): If a file is damaged, or files do not belong together.
-    """
-    if "vocab" not in exclude:
-        with _Naming("vocab", where):
-            pipe.vocab.from_bytes(read("vocab"), exclude=exclude)
-    cfg = dict(configured)
-    state: dict[str, Any] = {}
-    if "cfg" not in exclude:
-        with _Naming("cfg", where):
-            state = json.loads(read("cfg"))
-            for key, before in state["configured"].items():
-                if configured[key] in (None, [], before):
-                    cfg[key] = state[key]
-    if "model" not in exclude:
-        with _Naming("model", where):
-            data = read("model")
-            expected = state.get("model_sha256")
-            found = hashlib.sha256(data).hexdigest()
-            if expected is not None and found != expected:
-                raise ValueError(
-                    f"not the one that 'cfg' was saved with: its SHA-256 is {found}, "
-                    f"expected {expected}"
-                )
-            pipe.model.from_bytes(data)
-    return cfg
+        cfg (Dict[str, Any]): As it should be.
+        """
+        raise NotImplementedError
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Turn the component into bytes.
+
+        exclude (Iterable[str]): What is left out.
+        RETURNS (bytes): The bytes.
+        """
+        return srsly.msgpack_dumps(self._pack(exclude))
+
+    def from_bytes(
+        self: Pipe, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> Pipe:
+        """Load what `to_bytes` returned.
+
+        bytes_data (bytes): The bytes.
+        exclude (Iterable[str]): What is not loaded.
+        RETURNS (SavedPipe): The component.
+        RAISES (ValueError): If they are damaged.
+        """
+        files = srsly.msgpack_loads(bytes_data)
+        self._unpack(files.__getitem__, "bytes", exclude)
+        return self
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Save the component.
+
+        path (Union[str, Path]): A directory, which is made if it is not there.
+        exclude (Iterable[str]): What is left out.
+        """
+        folder = ensure_path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in self._pack(exclude).items():
+            (folder / name).write_bytes(data)
+
+    def from_disk(self: Pipe, path: str | Path, *, exclude: Iterable[str] = ()) -> Pipe:
+        """Load the component.
+
+        path (Union[str, Path]): The directory.
+        exclude (Iterable[str]): What is not loaded.
+        RETURNS (SavedPipe): The component.
+        RAISES (ValueError): If a file is damaged, or files do not belong together.
+        """
+        folder = ensure_path(path)
+
+        def read(name: str) -> bytes:
+            data: bytes = (folder / name).read_bytes()
+            return data
+
+        self._unpack(read, str(folder.absolute()), exclude)
+        return self
+
+    def _pack(self, exclude: Iterable[str]) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
+        state = {**self.cfg, "configured": self.configured}
+        if "model" not in exclude:
+            files["model"] = self.model.to_bytes()
+            state["model_sha256"] = hashlib.sha256(files["model"]).hexdigest()
+        if "cfg" not in exclude:
+            files["cfg"] = srsly.json_dumps(state).encode("utf8")
+        if "vocab" not in exclude:
+            files["vocab"] = self.vocab.to_bytes(exclude=exclude)
+        return files
+
+    def _unpack(
+        self, read: Callable[[str], bytes], where: str, exclude: Iterable[str]
+    ) -> None:
+        if "vocab" not in exclude:
+            with _Naming("vocab", where):
+                self.vocab.from_bytes(read("vocab"), exclude=exclude)
+        state: dict[str, Any] = {}
+        if "cfg" not in exclude:
+            with _Naming("cfg", where):
+                state = json.loads(read("cfg"))
+                cfg = dict(self.configured)
+                for key, before in state["configured"].items():
+                    if self.configured[key] in (None, [], before):
+                        cfg[key] = state[key]
+                self.set_cfg(cfg)
+        if "model" not in exclude:
+            with _Naming("model", where):
+                data = read("model")
+                _check_sha256(data, state.get("model_sha256"))
+                self.model.from_bytes(data)
 
 
 class _Naming:
@@ -89,9 +129,7 @@ class _Naming:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, Exception) or isinstance(
-            error, (OSError, MemoryError)
-        ):
+        if not isinstance(error, Exception) or isinstance(error, OSError | MemoryError):
             return
         if "alloc" in str(error):  # torch has no exception of its own for it
             return
@@ -100,3 +138,12 @@ class _Naming:
             f"another pipeline or config ({type(error).__name__}: {str(error)[:500]}). "
             "Copy the whole folder of the pipeline again."
         ) from error
+
+
+def _check_sha256(data: bytes, expected: str | None) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if expected is not None and found != expected:
+        raise ValueError(
+            f"it is not what 'cfg' was saved with: its SHA-256 is {found}, expected "
+            f"{expected}"
+        )

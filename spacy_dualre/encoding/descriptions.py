@@ -23,6 +23,8 @@ class Descriptions:
     fill_spans (bool): Whether descriptions hold the pair's spans, or the markers only.
     RAISES (ValueError): If a description leaves no room for its spans.
 
+    n (int): How many descriptions there are, D.
+    of_predicate (ndarray): The predicate of each description, in order, int, (D,).
     longest (int): Wordpieces of the longest description without its spans.
     """
 
@@ -34,25 +36,41 @@ class Descriptions:
         fill_spans: bool = True,
     ) -> None:
         self.fill_spans = fill_spans
+        descriptions = [
+            (r, description)
+            for r, predicate in enumerate(predicates)
+            for description in predicate.descriptions
+        ]
+        self.n = len(descriptions)
+        self.of_predicate = numpy.asarray([r for r, _ in descriptions], dtype="int64")
         ids: list[int] = []
         # Start and end of the three parts of each, around its two slots.
-        self._parts = numpy.zeros((len(predicates), 3, 2), dtype="int64")
-        self._object_first = numpy.zeros(len(predicates), dtype=bool)
-        for r, predicate in enumerate(predicates):
-            texts, self._object_first[r] = split_description(predicate.description)
+        self._parts = numpy.zeros((self.n, 3, 2), dtype="int64")
+        self._object_first = numpy.zeros(self.n, dtype=bool)
+        for d, (_, description) in enumerate(descriptions):
+            texts, self._object_first[d] = split_description(description)
             for part, wordpieces in enumerate(tokenizer.tokenize(texts)):
-                self._parts[r, part] = len(ids), len(ids) + len(wordpieces)
+                self._parts[d, part] = len(ids), len(ids) + len(wordpieces)
                 ids.extend(wordpieces)
         self._ids = numpy.asarray(ids, dtype="int64")
         lengths = (self._parts[:, :, 1] - self._parts[:, :, 0]).sum(axis=1)
         self.longest = int(lengths.max()) + N_SPECIAL
         self._max_filled = (tokenizer.max_length - self.longest) // 2
         if self._max_filled < 1:
+            label = predicates[int(self.of_predicate[lengths.argmax()])].label
             raise ValueError(
-                f"The description of '{predicates[int(lengths.argmax())].label}' has "
-                f"{lengths.max()} wordpieces, which leaves no room for its spans in "
-                f"max_length = {tokenizer.max_length}. Shorten it or raise max_length."
+                f"A description of '{label}' has {lengths.max()} wordpieces, which "
+                f"leaves no room for its spans in max_length = {tokenizer.max_length}. "
+                "Shorten it or raise max_length."
             )
+
+    def draw(self) -> numpy.ndarray:
+        """RETURNS (ndarray): One description of each predicate, any, bool, (D,)."""
+        order = numpy.random.permutation(self.n)
+        _, first = numpy.unique(self.of_predicate[order], return_index=True)
+        drawn = numpy.zeros(self.n, dtype=bool)
+        drawn[order[first]] = True
+        return drawn
 
     def surfaces(self, pairs: Pairs) -> numpy.ndarray:
         """Find which surface stands in a description for each.
@@ -73,19 +91,19 @@ class Descriptions:
         pairs: Pairs,
         subjects: numpy.ndarray,
         objects: numpy.ndarray,
-        predicates: numpy.ndarray,
+        descriptions: numpy.ndarray,
     ) -> Inputs:
         """Fill descriptions.
 
         pairs (Pairs): The pairs whose spans fill them.
-        subjects (ndarray): The surface of each description's subject, int, (n,).
-        objects (ndarray): The surface of each description's object, int, (n,).
-        predicates (ndarray): The predicate of each description, int, (n,).
+        subjects (ndarray): The surface of each subject, int, (n,).
+        objects (ndarray): The surface of each object, int, (n,).
+        descriptions (ndarray): Which descriptions, int, (n,).
         RETURNS (Inputs): n inputs.
         """
         pool = numpy.concatenate([pairs.pool, self._ids])
-        swap = self._object_first[predicates]
-        parts = self._parts[predicates] + len(pairs.pool)
+        swap = self._object_first[descriptions]
+        parts = self._parts[descriptions] + len(pairs.pool)
         columns: list[tuple[Any, Any]] = [(pairs.first_at, pairs.first_at + 1)]
         for slot in range(2):
             is_object = swap if slot == 0 else ~swap

@@ -352,21 +352,31 @@ class _Step:
     def _compare(
         self, instances: Instances, rows: numpy.ndarray, asked: numpy.ndarray
     ) -> Tensor:
-        """Score pairs against the descriptions of the predicates they are asked for."""
-        row, predicate = numpy.nonzero(asked)
-        vectors, at = self._read_descriptions(self.pairs.surfaces[rows][row], predicate)
+        """Score pairs against the descriptions of the predicates they are asked for: in
+        training against one of each, otherwise against all, of which the best counts.
+        """
+        descriptions = self.shim.describe(self.predicates)
+        wanted = asked[:, descriptions.of_predicate]
+        if self.is_train and descriptions.n > self.n_predicates:
+            wanted = wanted & descriptions.draw()
+        row, description = numpy.nonzero(wanted)
+        vectors, at = self._read_descriptions(
+            self.pairs.surfaces[rows][row], description
+        )
         row_at = to_device(row, self.device)
         values = self.module.score(
             instances, vectors, row_at, to_device(at, self.device)
         )
         scores = torch.full(asked.shape, -torch.inf, device=self.device)
-        index = (row_at, to_device(predicate, self.device))
-        return scores.index_put(index, values.float())
+        predicate = to_device(descriptions.of_predicate[description], self.device)
+        flat = row_at * self.n_predicates + predicate
+        best = scores.flatten().scatter_reduce(0, flat, values.float(), "amax")
+        return best.reshape(scores.shape)
 
     def _read_descriptions(
-        self, surfaces: numpy.ndarray, predicate: numpy.ndarray
+        self, surfaces: numpy.ndarray, description: numpy.ndarray
     ) -> tuple[Tensor, numpy.ndarray]:
-        """Encode the descriptions of some (pair, predicate), each distinct one once.
+        """Encode the descriptions of some (pair, description), each distinct one once.
 
         RETURNS: The m vectors, (m, H), and for each of k which it is, (k,).
         """
@@ -375,10 +385,10 @@ class _Step:
         surfaces = descriptions.surfaces(pairs)[surfaces]
         n_surfaces = len(pairs.types)
         code = surfaces[:, 0] * n_surfaces + surfaces[:, 1]
-        code = code * self.n_predicates + predicate
+        code = code * descriptions.n + description
         distinct, at = numpy.unique(code, return_inverse=True)
-        pair_code, r = numpy.divmod(distinct, self.n_predicates)
-        inputs = descriptions.build(pairs, *numpy.divmod(pair_code, n_surfaces), r)
+        pair_code, d = numpy.divmod(distinct, descriptions.n)
+        inputs = descriptions.build(pairs, *numpy.divmod(pair_code, n_surfaces), d)
         cache = self.shim.cache
         if self.is_train or not cache.size:
             return module.read_descriptions(inputs), at

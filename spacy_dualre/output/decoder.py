@@ -1,17 +1,21 @@
 """Decoding: from the probabilities of pairs to relations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy
 
 from ..pairs.candidates import Candidates
 from ..pairs.concepts import join_mentions
+from ..predicates import Predicate
 from ..relations import Relation
 from .probabilities import Scored
 
-# Takes the pairs of one Doc with their probabilities, and the component's threshold.
-Decoder = Callable[[Scored, float | None], list[Relation]]
+# A probability for all predicates, or one for each label.
+Threshold = float | dict[str, float] | None
+# Takes the pairs of one Doc with their probabilities, the component's threshold, and
+# whether a pair may have several predicates.
+Decoder = Callable[[Scored, Threshold, bool], list[Relation]]
 
 
 class RelationDecoder:
@@ -23,23 +27,25 @@ class RelationDecoder:
         self.concepts = concepts
         self.single_direction = single_direction
 
-    def __call__(self, scored: Scored, threshold: float | None) -> list[Relation]:
+    def __call__(
+        self, scored: Scored, threshold: Threshold, multi_label: bool
+    ) -> list[Relation]:
         candidates, probabilities = scored
         if self.concepts is not None:
             candidates, probabilities = join_mentions(
                 candidates, probabilities, self.concepts
             )
-        if not len(probabilities):
-            return []
-        best, highest = choose_predicates(probabilities, threshold)
-        rows = numpy.flatnonzero(best)
+        reached = reach_threshold(probabilities, candidates.predicates, threshold)
+        if not multi_label:
+            reached &= _is_best(numpy.where(reached, probabilities, 0))
+        found = numpy.argwhere(reached)
         if self.single_direction:
-            rows = _best_of_directions(candidates, rows, highest)
+            found = _best_of_directions(candidates, found, probabilities)
         relations = []
-        for row in rows:
+        for row, r in found.tolist():
             subject, object_ = (candidates.entities[i] for i in candidates.pairs[row])
-            label = candidates.predicates[best[row]].label
-            score = min(float(highest[row]), 1.0)
+            label = candidates.predicates[r].label
+            score = min(float(probabilities[row, r]), 1.0)
             relations.append(Relation(subject, object_, label, score))
         return relations
 
@@ -60,33 +66,47 @@ def build_decoder(
     return RelationDecoder(concepts, single_direction)
 
 
-def choose_predicates(
-    probabilities: numpy.ndarray, threshold: float | None
-) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Choose the predicate of each pair.
+def reach_threshold(
+    probabilities: numpy.ndarray, predicates: Sequence[Predicate], threshold: Threshold
+) -> numpy.ndarray:
+    """Find the predicates that are probable enough.
 
     probabilities (ndarray): The probabilities, (P, R + 1).
-    threshold (Optional[float]): None: a pair's most probable predicate, "no_relation"
-        included. A number: its most probable real predicate, where that reaches it.
-    RETURNS (Tuple[ndarray, ndarray]): The predicate, 0 for none, int, (P,); and its
-        probability, (P,).
+    predicates (Sequence[Predicate]): R + 1 predicates, "no_relation" first.
+    threshold (Optional[Union[float, Dict[str, float]]]): None: the predicates that are
+        more probable than "no_relation". A number: those that reach it. Numbers by
+        label: those that reach their own, and of the others as with None.
+    RETURNS (ndarray): Which they are, "no_relation" never, bool, (P, R + 1).
     """
-    if threshold is None:
-        return probabilities.argmax(axis=1), probabilities.max(axis=1)
-    best = probabilities[:, 1:].argmax(axis=1) + 1
-    highest = numpy.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
-    return numpy.where((highest >= threshold) & (highest > 0), best, 0), highest
+    reached = probabilities > probabilities[:, :1]
+    given = threshold if isinstance(threshold, dict) else {}
+    for r, predicate in enumerate(predicates):
+        own = given.get(predicate.label) if isinstance(threshold, dict) else threshold
+        if own is not None:
+            reached[:, r] = (probabilities[:, r] >= own) & (probabilities[:, r] > 0)
+    reached[:, 0] = False
+    return reached
+
+
+def _is_best(probabilities: numpy.ndarray) -> numpy.ndarray:
+    best = numpy.zeros(probabilities.shape, dtype=bool)
+    if len(best):
+        best[numpy.arange(len(best)), probabilities.argmax(axis=1)] = True
+    return best
 
 
 def _best_of_directions(
-    candidates: Candidates, rows: numpy.ndarray, highest: numpy.ndarray
+    candidates: Candidates, found: numpy.ndarray, probabilities: numpy.ndarray
 ) -> numpy.ndarray:
+    """Of the same ends keep the most probable pair, and all its predicates."""
+    best: dict[frozenset, int] = {}
     # Best first; of equals the one that reads from left to right.
-    order = rows[numpy.argsort(-highest[rows], kind="stable")]
-    first: dict[frozenset, int] = {}
-    for row in order.tolist():
-        first.setdefault(_ends(candidates, row), row)
-    return numpy.asarray(list(first.values()), dtype="int64")
+    highest = probabilities[found[:, 0], found[:, 1]]
+    for i in numpy.argsort(-highest, kind="stable").tolist():
+        row = int(found[i, 0])
+        best.setdefault(_ends(candidates, row), row)
+    kept = [best[_ends(candidates, int(row))] == row for row in found[:, 0]]
+    return found[numpy.asarray(kept, dtype=bool)]
 
 
 def _ends(candidates: Candidates, row: int) -> frozenset:

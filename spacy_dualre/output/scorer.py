@@ -1,6 +1,6 @@
 """Scores of relations."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..alignment import align_to_gold
 from ..pairs.candidates import Concept, concepts_of
 from ..predicates import NO_RELATION
 from ..relations import DEFAULT_KEY, get_relations
+from ..training.gold import Gold, unknown_pairs
 
 # Start, end and type; tokens of the gold Doc, or of the predicted one, counted from
 # below 0, where no gold tokens are exactly those of the span.
@@ -87,6 +88,28 @@ def score_relations(
     }
 
 
+def score_candidates(
+    golds: Sequence[Gold], scores: dict[str, Any]
+) -> dict[str, float | None]:
+    """Score the candidates, which bound what can be found.
+
+    golds (Sequence[Gold]): The gold predicates of the candidates of each Doc.
+    scores (Dict[str, Any]): What `score_relations` returned.
+    RETURNS (Dict[str, Optional[float]]): `rel_candidate_recall`: the share of gold
+        relations whose pair is a candidate. `rel_candidate_f`: micro F1 if only those
+        are counted, as publications often do.
+    """
+    total = sum(gold.total for gold in golds)
+    found = total - sum(sum(gold.lost.values()) for gold in golds)
+    p, r = scores.get("rel_micro_p"), scores.get("rel_micro_r")
+    f = None
+    if found and p is not None and r is not None:
+        r *= total / found
+        f = 2 * p * r / ((p + r) or 1.0)
+    recall = found / total if total else None
+    return {"rel_candidate_recall": recall, "rel_candidate_f": f}
+
+
 def gold_triples(
     example: Example, relations_key: str, symmetric: Collection[str]
 ) -> set[Triple]:
@@ -117,7 +140,8 @@ def predicted_triples(
             return (-1 - span.start, -1 - span.end, span.label_)
         return _mention(aligned)
 
-    return _triples(example.predicted, mention, relations_key, symmetric)
+    triples = _triples(example.predicted, mention, relations_key, symmetric)
+    return _judged(triples, example.reference, relations_key, symmetric)
 
 
 def concept_triples(
@@ -162,6 +186,29 @@ def _triples(
                 ends.sort()
             result.add((ends[0], ends[1], label))
     return result
+
+
+def _judged(
+    triples: set[Triple], gold: Doc, relations_key: str, symmetric: Collection[str]
+) -> set[Triple]:
+    """Leave out the pairs that a partial annotation does not decide."""
+    ends = [{span[:2] for span in triple[:2]} for triple in triples]
+    unknown = [
+        {(span.start, span.end) for span in pair} for pair in unknown_pairs(gold)
+    ]
+    judged = {triple for triple, own in zip(triples, ends) if own not in unknown}
+    if gold.user_data.get("complete") is not False:
+        return judged
+    decided = {
+        ((s.start, s.end), (o.start, o.end))
+        for s, o, _, _ in get_relations(gold, relations_key)
+    }
+    return {
+        triple
+        for triple in judged
+        if (pair := (triple[0][:2], triple[1][:2])) in decided
+        or (triple[2] in symmetric and pair[::-1] in decided)
+    }
 
 
 def _mention(span: Span) -> Mention:

@@ -73,6 +73,11 @@ def get_entities(doc: Doc, spans_key: str | None) -> list[Span]:
     return [unique[position] for position in sorted(unique)]
 
 
+def source_of(spans_key: str | None) -> str:
+    """RETURNS (str): Where `get_entities` reads, as code."""
+    return "doc.ents" if spans_key is None else f"doc.spans['{spans_key}']"
+
+
 def concepts_of(span: Span) -> list[Concept]:
     """Read the concepts that a mention stands for.
 

@@ -1,11 +1,11 @@
 """Gold annotation: which predicate each candidate pair of an example has."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
 import numpy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import filter_spans
 from thinc.types import Ints2d
@@ -23,7 +23,11 @@ TO_BE_COMPLETED = "spacy_dualre_to_be_completed"
 class Gold(NamedTuple):
     """The gold predicates of the candidate pairs of one Doc.
 
-    labels (ndarray): The index of each pair's predicate, 0 for no relation, (P,).
+    labels (ndarray): The index of each pair's first predicate, 0 for no relation, (P,).
+    positive (ndarray): All the predicates of each pair; the first column is "no
+        relation", bool, (P, R + 1).
+    known (ndarray): The pairs that the annotation decides, bool, (P,).
+    own (ndarray): The predicates that the Doc was annotated with, bool, (R + 1,).
     lost (Mapping[str, int]): Gold relations that no candidate stands for, by reason:
         "label" (no such predicate), "entity" (the Doc lacks one), "same mention" (as
         subject and object), "signature" (it does not allow the types) or "not a
@@ -33,6 +37,9 @@ class Gold(NamedTuple):
     """
 
     labels: numpy.ndarray
+    positive: numpy.ndarray
+    known: numpy.ndarray
+    own: numpy.ndarray
     lost: Mapping[str, int]
     unknown: Mapping[str, int]
     total: int
@@ -40,7 +47,7 @@ class Gold(NamedTuple):
     @property
     def further(self) -> int:
         """RETURNS (int): Gold relations between pairs that have another one already."""
-        return self.total - sum(self.lost.values()) - int((self.labels > 0).sum())
+        return int(self.positive[:, 1:].sum()) - int((self.labels > 0).sum())
 
 
 def gold_relations(example: Example, relations_key: str) -> list[Relation]:
@@ -55,35 +62,62 @@ def gold_relations(example: Example, relations_key: str) -> list[Relation]:
     return [relation for relation in relations if relation.label != NO_RELATION]
 
 
-def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
-    """Find the gold predicate of each candidate pair.
+def count_labels(examples: Iterable[Example], relations_key: str) -> Counter:
+    """Count the labels of gold relations.
 
-    example (Example): The example.
+    examples (Iterable[Example]): The examples.
+    relations_key (str): Where the relations are.
+    RETURNS (Counter): How many relations have each label.
+    """
+    return Counter(
+        relation.label
+        for example in examples
+        for relation in gold_relations(example, relations_key)
+    )
+
+
+def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
+    """Find the gold predicates of each candidate pair.
+
+    example (Example): The example. The user data of its gold Doc may say with which
+        "labels" it was annotated, that it is not "complete" (only the pairs that have a
+        relation, "no_relation" included, are decided), or which pairs are unknown (see
+        `unknown_pairs`).
     found (Candidates): Candidates of its predicted Doc.
     relations_key (str): Where the gold relations are.
     RETURNS (Gold): The gold predicates.
     """
-    labels = numpy.zeros(len(found.pairs), dtype="int64")
+    n = len(found.pairs)
+    labels = numpy.zeros(n, dtype="int64")
+    positive = numpy.zeros((n, len(found.predicates)), dtype=bool)
+    decided = numpy.zeros(n, dtype=bool)
     lost: Counter = Counter()
     unknown: Counter = Counter()
     rows = found.rows()
     index = {predicate.label: r for r, predicate in enumerate(found.predicates)}
     by_type = {(e.start, e.end, e.label_): i for i, e in enumerate(found.entities)}
     by_span = {(e.start, e.end): i for i, e in enumerate(found.entities)}
-    relations = gold_relations(example, relations_key)
     align = align_to_predicted(example)
-    for relation in relations:
-        pair: list[int] = []
-        for span in (align(relation.subject), align(relation.object)):
-            if span is not None:
-                at = (span.start, span.end)
-                entity = by_type.get((*at, span.label_), by_span.get(at, -1))
-                pair.append(entity)
+
+    def entity_of(span: Span) -> int:
+        aligned = align(span)
+        if aligned is None:
+            return -1
+        at = (aligned.start, aligned.end)
+        return by_type.get((*at, aligned.label_), by_span.get(at, -1))
+
+    total = 0
+    for relation in get_relations(example.reference, relations_key):
+        pair = [entity_of(relation.subject), entity_of(relation.object)]
+        if relation.label == NO_RELATION:
+            decided[[rows[p] for p in (tuple(pair),) if p in rows]] = True
+            continue
+        total += 1
         label = index.get(relation.label)
         if label is None:
             lost["label"] += 1
             unknown[relation.label] += 1
-        elif len(pair) < 2 or -1 in pair:
+        elif -1 in pair:
             lost["entity"] += 1
         elif pair[0] == pair[1]:
             lost["same mention"] += 1
@@ -97,9 +131,33 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
             row = rows.get((pair[0], pair[1]))
             if row is None:
                 lost["not a candidate"] += 1
-            elif labels[row] == 0:
-                labels[row] = label
-    return Gold(labels, lost, unknown, len(relations))
+            else:
+                labels[row] = labels[row] or label
+                positive[row, label] = decided[row] = True
+    positive[:, 0] = labels == 0
+    user_data = example.reference.user_data
+    known = decided if user_data.get("complete") is False else numpy.ones(n, dtype=bool)
+    for subject, object_ in unknown_pairs(example.reference):
+        ends = entity_of(subject), entity_of(object_)
+        known[[rows[pair] for pair in (ends, ends[::-1]) if pair in rows]] = False
+    own = numpy.ones(len(found.predicates), dtype=bool)
+    if user_data.get("labels") is not None:
+        asked = {NO_RELATION, *user_data["labels"]}
+        own = numpy.asarray([predicate.label in asked for predicate in found.predicates])
+    return Gold(labels, positive, known, own, lost, unknown, total)
+
+
+def unknown_pairs(doc: Doc) -> Iterator[tuple[Span, Span]]:
+    """Read the pairs of which an annotation says that it does not know their relation.
+
+    doc (Doc): A gold Doc. `doc.user_data["unknown_pairs"]` has a row of four character
+        offsets for each: start and end of the one span, and of the other.
+    YIELDS (Tuple[Span, Span]): Both spans of each pair. It is unknown both ways round.
+    """
+    for s0, s1, o0, o1 in doc.user_data.get("unknown_pairs", ()):
+        spans = doc.char_span(s0, s1), doc.char_span(o0, o1)
+        if spans[0] is not None and spans[1] is not None:
+            yield spans[0], spans[1]
 
 
 def refuse_unknown_labels(

@@ -9,7 +9,7 @@ from spacy.training import Example
 
 from ..pairs.candidates import Candidates
 from ..predicates import Predicate
-from .gold import Gold, gold_relations
+from .gold import find_gold, gold_relations
 
 logger = logging.getLogger("spacy")
 
@@ -32,35 +32,40 @@ def check_types(predicates: Sequence[Predicate], types: Sequence[str]) -> None:
 
 def report_data(
     name: str,
-    data: Sequence[tuple[Example, Candidates, Gold]],
+    examples: Sequence[Example],
+    candidates: Sequence[Candidates],
     relations_key: str,
 ) -> None:
     """Log one line on the training data, as a warning if gold relations are lost, since
     spaCy's command line shows no less; and warn of what can't be learned.
 
     name (str): The component's name.
-    data (Sequence[Tuple[Example, Candidates, Gold]]): The training data.
+    examples (Sequence[Example]): The training data.
+    candidates (Sequence[Candidates]): The candidates of each predicted Doc.
     relations_key (str): Where the gold relations are.
     """
     lost: Counter = Counter()
     dropped: Counter = Counter()
     violations: Counter = Counter()
-    for example, found, gold in data:
+    golds = []
+    for example, found in zip(examples, candidates):
+        gold = find_gold(example, found, relations_key)
+        golds.append(gold)
         lost.update(gold.lost)
         dropped.update(found.dropped)
         if gold.lost.get("signature"):
             violations.update(_violations(example, found.predicates, relations_key))
-    n_pairs = sum(len(found.pairs) for _, found, _ in data)
-    n_positive = sum(int((gold.labels > 0).sum()) for _, _, gold in data)
-    total = sum(gold.total for _, _, gold in data)
-    further = sum(gold.further for _, _, gold in data)
+    n_pairs = sum(len(found.pairs) for found in candidates)
+    n_positive = sum(int((gold.labels > 0).sum()) for gold in golds)
+    total = sum(gold.total for gold in golds)
+    further = sum(gold.further for gold in golds)
     recall = (total - sum(lost.values())) / total if total else 1.0
     logger.log(
         logging.WARNING if lost or further else logging.INFO,
         "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of %d "
         "gold relations (lost by reason: %s; further labels of a pair: %d); pairs that "
         "are no candidates: %s",
-        *(name, len(data), n_pairs, n_positive, 100 * recall, total),
+        *(name, len(golds), n_pairs, n_positive, 100 * recall, total),
         *(count_by_reason(lost), further, count_by_reason(dropped)),
     )
     if violations:
