@@ -23,8 +23,8 @@ def admits(label, first, second):
 
 
 def candidates(part, doc):
-    """Ordered pairs of entities that fit a signature of the document's domain, each with
-    the labels that fit. Symmetric predicates: in text order, either way round."""
+    """Ordered pairs of entities that fit a signature of the document's domain, with the
+    labels that fit. Symmetric predicates: in text order, either way round."""
     types = [entity["label"] for entity in doc["entities"]]
     labels = DOMAINS[part][doc["id"].rsplit("-", 2)[0]]
     for i, first in enumerate(types):
@@ -98,7 +98,8 @@ def main():
             f"| {baseline(part, docs):.1f} |"
         )
     seen, unseen = ngrams(corpus["train"]), ngrams(corpus["test"])
-    print(f"4-grams of test that train has: {100 * len(seen & unseen) / len(unseen):.1f} %")
+    share = 100 * len(seen & unseen) / len(unseen)
+    print(f"4-grams of test that train has: {share:.1f} %")
 
 
 if __name__ == "__main__":
