@@ -1,0 +1,106 @@
+"""Measure the written corpus: python assets/general/written/measure.py"""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import srsly
+
+FOLDER = Path(__file__).parent
+PREDICATES = srsly.read_yaml(FOLDER / "predicates.yml")
+DOMAINS = srsly.read_yaml(FOLDER / "domains.yml")
+
+
+def read(part):
+    lines = (FOLDER / f"{part}.jsonl").read_text(encoding="utf8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def admits(label, first, second):
+    predicate = PREDICATES[label]
+    return first in predicate["subject_types"] and second in predicate["object_types"]
+
+
+def candidates(part, doc):
+    """Ordered pairs of entities that fit a signature of the document's domain, with the
+    labels that fit. Symmetric predicates: in text order, either way round."""
+    types = [entity["label"] for entity in doc["entities"]]
+    labels = DOMAINS[part][doc["id"].rsplit("-", 2)[0]]
+    for i, first in enumerate(types):
+        for j, second in enumerate(types):
+            symmetric = [x for x in labels if PREDICATES[x].get("symmetric")]
+            fitting = {x for x in labels if admits(x, first, second)}
+            if i > j:
+                fitting -= set(symmetric)
+            else:
+                fitting |= {x for x in symmetric if admits(x, second, first)}
+            if i != j and fitting:
+                yield i, j, fitting
+
+
+def mask(doc, start=0, end=None):
+    """The text from start to end, with "_" for each entity."""
+    end = len(doc["text"]) if end is None else end
+    pieces, last = [], start
+    for entity in doc["entities"]:
+        if start <= entity["start"] and entity["end"] <= end:
+            pieces += [doc["text"][last : entity["start"]], "_"]
+            last = entity["end"]
+    return "".join([*pieces, doc["text"][last:end]]).lower()
+
+
+def between(doc, relation):
+    first, second = sorted((relation["subject"], relation["object"]))
+    ends = doc["entities"][first]["end"], doc["entities"][second]["start"]
+    return mask(doc, *ends).strip(), relation["subject"] < relation["object"]
+
+
+def ngrams(docs, n=4):
+    words = [re.findall(r"\w+|[^\w\s]", mask(doc)) for doc in docs]
+    return {tuple(w[i : i + n]) for w in words for i in range(len(w) - n + 1)}
+
+
+def baseline(part, docs):
+    """Micro F1 of saying, for each pair that fits, the label that is commonest for its
+    domain and types in the same part."""
+    counts, gold = {}, set()
+    for doc in docs:
+        for relation in doc["relations"]:
+            i, j = relation["subject"], relation["object"]
+            types = doc["entities"][i]["label"], doc["entities"][j]["label"]
+            key = (doc["id"].rsplit("-", 2)[0], *types)
+            counts.setdefault(key, Counter())[relation["label"]] += 1
+            gold.add((doc["id"], i, j, relation["label"]))
+    said = set()
+    for doc in docs:
+        for i, j, _ in candidates(part, doc):
+            types = doc["entities"][i]["label"], doc["entities"][j]["label"]
+            key = (doc["id"].rsplit("-", 2)[0], *types)
+            if key in counts:
+                said.add((doc["id"], i, j, counts[key].most_common(1)[0][0]))
+    return 200 * len(gold & said) / (len(gold) + len(said))
+
+
+def main():
+    corpus = {part: read(part) for part in ("train", "dev", "test")}
+    for part, docs in corpus.items():
+        labels = {label for labels in DOMAINS[part].values() for label in labels}
+        relations = [(doc, relation) for doc in docs for relation in doc["relations"]]
+        related = {(d["id"], r["subject"], r["object"]) for d, r in relations}
+        fitting = sum(1 for doc in docs for _ in candidates(part, doc))
+        contexts = {between(doc, relation) for doc, relation in relations}
+        print(
+            f"| {part} | {len(docs)} | {sum(not d['relations'] for d in docs)} "
+            f"| {sum(len(doc['entities']) for doc in docs)} | {len(labels)} "
+            f"| {len(related)} | {100 * (1 - len(related) / fitting):.1f} % "
+            f"| {100 * len(contexts) / len(relations):.1f} % "
+            f"| {baseline(part, docs):.1f} |"
+        )
+    seen, unseen = ngrams(corpus["train"]), ngrams(corpus["test"])
+    share = 100 * len(seen & unseen) / len(unseen)
+    print(f"4-grams of test that train has: {share:.1f} %")
+
+
+if __name__ == "__main__":
+    main()
