@@ -370,7 +370,10 @@ class _Step:
         scores = torch.full(asked.shape, -torch.inf, device=self.device)
         predicate = to_device(descriptions.of_predicate[description], self.device)
         flat = row_at * self.n_predicates + predicate
-        best = scores.flatten().scatter_reduce(0, flat, values.float(), "amax")
+        if self.is_train or descriptions.n == self.n_predicates:
+            best = scores.flatten().scatter(0, flat, values.float())
+        else:
+            best = scores.flatten().scatter_reduce(0, flat, values.float(), "amax")
         return best.reshape(scores.shape)
 
     def _read_descriptions(

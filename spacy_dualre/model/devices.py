@@ -35,6 +35,6 @@ def make_budget(device: torch.device, max_tokens: int | None) -> Budget:
     RETURNS (Budget): The budget.
     """
     if device.type != "cuda":
-        return Budget(max_tokens or 4096)
+        return Budget(max_tokens or 4096, enough=256)
     memory = torch.cuda.get_device_properties(device).total_memory >> 30
-    return Budget(max_tokens or max(512 * memory, 4096))
+    return Budget(max_tokens or max(512 * memory, 4096), enough=8192)

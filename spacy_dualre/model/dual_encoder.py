@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..encoding.batches import Inputs, by_length
-from .encoders import first_position
+from .encoders import first_position, takes_wide_mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,8 +34,8 @@ class Budget(NamedTuple):
     enough (int): Wordpieces that keep the device busy.
     """
 
-    max_tokens: int = 4096
-    enough: int = 256
+    max_tokens: int
+    enough: int
 
 
 class Instances(NamedTuple):
@@ -142,6 +142,11 @@ class DualEncoder(nn.Module):
                 name: to_device(array, device)
                 for name, array in inputs.padded(rows, self.pad_id).items()
             }
+            mask = arguments["attention_mask"]
+            if mask.dim() == 2 and device.type == "cuda" and takes_wide_mask(encoder):
+                # Of a mask in two dimensions transformers asks the GPU whether it masks
+                # anything, and waits for the answer.
+                arguments["attention_mask"] = mask[:, None, :]
             if "position_ids" in arguments:
                 arguments["position_ids"] += first
                 # Its own default is no longer than its longest text.

@@ -26,6 +26,8 @@ CARRIED = {
     )
 }
 
+WIDE_MASK = ("bert", "electra", "mpnet", "roberta", "xlm-roberta")
+
 
 def resolve_encoder(name: str) -> str:
     """Find an encoder's files.
@@ -117,6 +119,13 @@ def max_input_length(encoder: Any, tokenizer: Any) -> int:
     """
     positions = getattr(encoder.config, "max_position_embeddings", None) or 512
     return min(positions - first_position(encoder), tokenizer.model_max_length)
+
+
+def takes_wide_mask(encoder: Any) -> bool:
+    """RETURNS (bool): Whether an encoder takes a mask of who attends to whom, of shape
+    (n, 1, longest) where all attend to the same.
+    """
+    return encoder.config.model_type in WIDE_MASK
 
 
 def first_position(encoder: Any) -> int:

@@ -15,8 +15,7 @@ from ..pairs.candidates import Candidates, get_entities
 from ..predicates import NO_RELATION
 from ..relations import Relation, get_relations
 
-
-# In the user data of a predicted Doc: its example will be completed before it is scored.
+# In the user data of a predicted Doc: its example is completed before it is scored.
 TO_BE_COMPLETED = "spacy_dualre_to_be_completed"
 
 
@@ -143,7 +142,9 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
     own = numpy.ones(len(found.predicates), dtype=bool)
     if user_data.get("labels") is not None:
         asked = {NO_RELATION, *user_data["labels"]}
-        own = numpy.asarray([predicate.label in asked for predicate in found.predicates])
+        own = numpy.asarray(
+            [predicate.label in asked for predicate in found.predicates]
+        )
     return Gold(labels, positive, known, own, lost, unknown, total)
 
 

@@ -10,6 +10,7 @@ from thinc.api import torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
 
+from ..model.dual_encoder import to_device
 from ..model.scores import Scores
 from .gold import Gold
 
@@ -82,14 +83,14 @@ def compute_loss(
         alpha = 1.0 if dual is None else 0.0
     if multi_label:
         positive = numpy.concatenate([gold.positive for gold in golds])
-        held = torch.from_numpy(positive).to(device)
+        held = to_device(positive, device)
         loss = torch.zeros((), device=device)
         for y, share in ((dual, 1 - alpha), (head, alpha)):
             if y is not None:
                 loss = loss + share * threshold_loss(y, held)
     else:
         labels = numpy.concatenate([gold.labels for gold in golds])
-        loss = joint_loss(dual, head, torch.from_numpy(labels).to(device), alpha)
+        loss = joint_loss(dual, head, to_device(labels, device), alpha)
     loss.backward()
     d_dual, d_head = (
         None if y is None or y.grad is None else cast(Floats2d, torch2xp(y.grad))
