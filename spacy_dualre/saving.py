@@ -110,7 +110,7 @@ class SavedPipe(TrainablePipe):
                 state = json.loads(read("cfg"))
                 cfg = dict(self.configured)
                 for key, before in state["configured"].items():
-                    if self.configured[key] in (None, [], before):
+                    if not self.configured[key] or _same(self.configured[key], before):
                         cfg[key] = state[key]
                 self.set_cfg(cfg)
         if "model" not in exclude:
@@ -138,6 +138,15 @@ class _Naming:
             f"another pipeline or config ({type(error).__name__}: {str(error)[:500]}). "
             "Copy the whole folder of the pipeline again."
         ) from error
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether a config says the same. A saved one has its keys in another order."""
+    if isinstance(one, list) and isinstance(other, list):
+        return sorted(map(srsly.json_dumps, one)) == sorted(
+            map(srsly.json_dumps, other)
+        )
+    return bool(one == other)
 
 
 def _check_sha256(data: bytes, expected: str | None) -> None:

@@ -6,7 +6,7 @@ operations, never pair by pair.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
@@ -47,6 +47,15 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.spans)
+
+    def without_types(self, share: float) -> "Pairs":
+        """Take types for ones that were never seen, at random.
+
+        share (float): How many surfaces lose theirs.
+        RETURNS (Pairs): The pairs.
+        """
+        lost = numpy.random.random(len(self.types)) < share
+        return replace(self, types=numpy.where(lost, 0, self.types))
 
     @property
     def window_lengths(self) -> numpy.ndarray:

@@ -19,6 +19,7 @@ from .dual_encoder import Instances, to_device
 from .encoders import add_markers, load_encoder
 from .scores import Scores
 from .shim import DualEncoderShim, Settings, get_shim
+from .start import load_start
 
 # Scores computed at once while predicting: bounds the memory of pairs x predicates x H.
 SCORES_AT_ONCE = 16384
@@ -28,6 +29,7 @@ Outputs = tuple[Tensor | None, Tensor | None]
 
 def build_dual_encoder(
     encoder: str = "sentence-transformers/all-MiniLM-L6-v2",
+    start: str | None = None,
     reading: Reading | None = None,
     alpha: float = 0.5,
     max_length: int = 256,
@@ -37,6 +39,7 @@ def build_dual_encoder(
     use_context: bool = True,
     temperature: float = 0.07,
     temperature_lr: float = 1.0,
+    type_dropout: float = 0.0,
     predict_with: Literal["dual", "head", "mean"] = "dual",
     prune: float = 0.0,
     mixed_precision: bool = False,
@@ -47,6 +50,9 @@ def build_dual_encoder(
 
     encoder (str): A path or the name of a Hugging Face encoder, loaded at `initialize`
         into both the instance and the predicate encoder.
+    start (Optional[str]): A trained pipeline, by path, or "general" for the model that
+        comes with the package. Encoders, projections and temperature are its own at
+        `initialize`; the head and the markers of new entity types start anew.
     reading (Optional[Reading]): How the instance encoder is given the text of pairs.
         None: each with its markers, as published.
     alpha (float): The auxiliary head's share of the loss. 1: the head alone (the usual
@@ -59,6 +65,8 @@ def build_dual_encoder(
     use_context (bool): Whether the instance's [CLS] goes into the description's vector.
     temperature (float): The temperature at the start.
     temperature_lr (float): Factor of the learning rate for the temperature.
+    type_dropout (float): How often, in training, the entity type of a mention is read
+        as one that was never seen, so that such types are read well too.
     predict_with (str): "dual": the cosine scores, as in the paper. "head": the
         auxiliary head. "mean": both. Where the head was not trained with all that is
         asked, the cosine scores.
@@ -82,6 +90,7 @@ def build_dual_encoder(
     _check(max_length >= 16, "max_length must be at least 16", max_length)
     _check(context_length >= 0, "context_length can't be negative", context_length)
     _check(temperature_lr >= 0, "temperature_lr can't be negative", temperature_lr)
+    _check(0 <= type_dropout <= 1, "type_dropout must be in [0, 1]", type_dropout)
     _check(
         max_tokens is None or max_tokens > 0,
         "max_tokens must be more than 0, or null",
@@ -100,6 +109,7 @@ def build_dual_encoder(
     )
     settings = Settings(
         encoder=encoder,
+        start=start,
         reading=MarkedReading() if reading is None else reading,
         alpha=alpha,
         max_length=max_length,
@@ -109,6 +119,7 @@ def build_dual_encoder(
         use_context=use_context,
         temperature=temperature,
         temperature_lr=temperature_lr,
+        type_dropout=type_dropout,
         predict_with=predict_with,
         prune=prune,
         mixed_precision=mixed_precision,
@@ -148,11 +159,16 @@ def init(
             "The dual encoder takes the predicates and entity types from X, so there "
             "must be at least one Doc's candidates in it."
         )
-    tokenizer, instance_encoder = load_encoder(settings.encoder)
+    start = None if settings.start is None else load_start(settings.start, settings)
+    if start is not None:
+        tokenizer, instance_encoder = start.tokenizer, start.module.instance_encoder
+    else:
+        tokenizer, instance_encoder = load_encoder(settings.encoder)
     settings.reading.check(instance_encoder)
     encoders = [instance_encoder]
     if not settings.tie_encoders and settings.alpha < 1:
-        encoders.append(load_encoder(settings.encoder)[1])
+        own = None if start is None else start.module.predicate_encoder
+        encoders.append(load_encoder(settings.encoder)[1] if own is None else own)
     types = {entity.label_ for found in X for entity in found.entities}
     add_markers(tokenizer, encoders, sorted(types))
     labels = [predicate.label for predicate in X[0].predicates]
@@ -163,6 +179,8 @@ def init(
         encoders[1] if len(encoders) > 1 else None,
         labels,
     )
+    if start is not None:
+        shim.module.copy_projections(start.module)
 
 
 def forward(
@@ -271,6 +289,8 @@ class _Step:
         self.device = self.module.log_scale.device
         self.pairs: Pairs = shim.pair_tokenizer.locate(batch)
         shim.note_clipped(self.pairs)
+        if is_train and self.settings.type_dropout:
+            self.pairs = self.pairs.without_types(self.settings.type_dropout)
         predicates = batch[0].predicates if batch else ()
         self.n_predicates = len(predicates)
         none = numpy.zeros((0, self.n_predicates), dtype=bool)

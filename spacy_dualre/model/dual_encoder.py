@@ -86,6 +86,23 @@ class DualEncoder(nn.Module):
         self.pad_id = pad_id
         self.budget = budget
 
+    def copy_projections(self, other: "DualEncoder") -> None:
+        """Take over what stands between encoders and scores, and the temperature.
+
+        other (DualEncoder): A dual encoder of the same hidden size.
+        RAISES (ValueError): If its layers have other shapes.
+        """
+        for name in ("instance_linear", "predicate_linear", "layer_norm"):
+            own, others = getattr(self, name), getattr(other, name)
+            if own.weight.shape != others.weight.shape:
+                raise ValueError(
+                    f"Can't start from a pipeline whose {name} has the shape "
+                    f"{tuple(others.weight.shape)}: this one's is "
+                    f"{tuple(own.weight.shape)}. use_context must be the same."
+                )
+            own.load_state_dict(others.state_dict())
+        self.log_scale.data.copy_(other.log_scale.data)
+
     def read_instances(self, inputs: Inputs) -> Instances:
         """Encode pairs in their context.
 

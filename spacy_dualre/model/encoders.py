@@ -84,11 +84,14 @@ def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
     encoders (Sequence[Module]): Encoders whose embeddings are extended.
-    types (Sequence[str]): The entity types. The generic markers are always added.
+    types (Sequence[str]): The entity types. The generic markers are always added, and
+        those that are there are left as they are.
     """
     import torch
 
     texts = [text for type_ in ["", *types] for text in marker_texts(type_)]
+    known = tokenizer.get_added_vocab()
+    texts = [text for text in texts if text not in known]
     tokenizer.add_special_tokens(
         {"additional_special_tokens": texts}, replace_additional_special_tokens=False
     )

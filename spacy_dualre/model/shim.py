@@ -38,6 +38,7 @@ class Settings:
     """
 
     encoder: str
+    start: str | None
     reading: Reading
     alpha: float
     max_length: int
@@ -47,6 +48,7 @@ class Settings:
     use_context: bool
     temperature: float
     temperature_lr: float
+    type_dropout: float
     predict_with: Literal["dual", "head", "mean"]
     prune: float
     mixed_precision: bool
