@@ -1,0 +1,35 @@
+"""Where training starts: the encoders of a trained pipeline."""
+
+from pathlib import Path
+
+import srsly
+from spacy.util import load_config
+
+from .shim import DualEncoderShim, Settings
+
+FACTORY = "dual_relation_extractor"
+
+
+def load_start(path: str, settings: Settings) -> DualEncoderShim:
+    """Load the model of a trained pipeline.
+
+    path (str): The pipeline's folder.
+    settings (Settings): The settings of the model that starts from it.
+    RETURNS (DualEncoderShim): Its module and tokenizer.
+    RAISES (ValueError): If there is no such pipeline, or no relation extractor in it.
+    """
+    folder = Path(path)
+    if not (folder / "config.cfg").is_file():
+        raise ValueError(
+            f"Can't start from {folder.absolute()}: there is no trained pipeline. Give "
+            "the folder that `spacy train` wrote, such as training/model-best."
+        )
+    components = load_config(folder / "config.cfg")["components"]
+    names = [name for name, own in components.items() if own.get("factory") == FACTORY]
+    if not names:
+        raise ValueError(
+            f"Can't start from {folder.absolute()}: it has no component made by "
+            f"'{FACTORY}', but {', '.join(components) or 'none'}."
+        )
+    model = srsly.msgpack_loads((folder / names[0] / "model").read_bytes())
+    return DualEncoderShim(settings).from_bytes(model["shims"][0][0])
