@@ -91,9 +91,7 @@ class Browser:
         height (int): The height of the window.
         **media (str): Features of the medium, with _ for -.
         """
-        features = [
-            {"name": k.replace("_", "-"), "value": v} for k, v in media.items()
-        ]
+        features = [{"name": k.replace("_", "-"), "value": v} for k, v in media.items()]
         self.call("Emulation.setEmulatedMedia", features=features)
         self.resize(width, height)
         self.events.clear()

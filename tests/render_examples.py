@@ -114,7 +114,7 @@ def make_short():
     """Names that are far longer than what they connect, at both edges."""
     return make_doc(
         "short-3",
-        "Io saw Al. Al met Bo at Ur, by a road that leads past the mill and the weir to Ox",
+        "Io saw Al. Al met Bo at Ur, by a road that leads past mill and weir to Ox",
         {"Io": "PERSON", "Al": "PERSON", "Bo": "PERSON", "Ur": "PLACE", "Ox": "PLACE"},
         [
             ("Io", "is_said_to_have_been_seen_in_the_company_of", "Al", 0.5),
@@ -159,9 +159,9 @@ def make_overlapping():
     and a part of it."""
     doc = make_doc(
         "overlap-5",
-        "The North Larmont Water and Power Company supplies the towns of Greater Tarvik "
-        "Bay and Oster with drinking water from the Lake of the Seven Old Herons "
-        "near the border, 🦢 a nature reserve.",
+        "The North Larmont Water and Power Company supplies the towns of Greater "
+        "Tarvik Bay and Oster with drinking water from the Lake of the Seven Old "
+        "Herons near the border, 🦢 a nature reserve.",
         {
             "North Larmont Water and Power Company": "ORG",
             "North Larmont": "PLACE",

@@ -73,8 +73,8 @@ function spreadEnds(ends) {
 
 // Give the stretches above one line their levels, shortest first, each the lowest level
 // that is free; and their labels a place where the fewest ends of other arcs run behind
-// them. A label without a place where none does waits until all others are placed, to be
-// above them.
+// them. A label that has no place where none does waits until all others are placed, to
+// be above them.
 function setLevels(stretches, width) {
   const placed = [];
   const waiting = [...stretches].sort((a, b) => a.high - a.low - (b.high - b.low));
@@ -93,6 +93,7 @@ function setLevels(stretches, width) {
           continue;
         const nBehind = stems.filter((stem) => isBehind(stem, left, current)).length;
         if (nBehind < best.nBehind) best = { level, left, nBehind };
+        if (!nBehind) break;
       }
     }
     if (best.nBehind && !deferred.has(current)) {
@@ -115,8 +116,8 @@ function labelPlaces({ low, high, labelWidth }, stems, width) {
   const inside = (x) => clamp(clamp(x, ...ends), margin, width - labelWidth - margin);
   const centre = (low + high - labelWidth) / 2;
   const beside = stems.flatMap((stem) => [stem + 5, stem - 5 - labelWidth]);
-  const places = [centre, ...ends, ...beside].map(inside);
-  return places.sort((a, b) => Math.abs(a - centre) - Math.abs(b - centre));
+  const places = new Set([centre, ...ends, ...beside].map(inside));
+  return [...places].sort((a, b) => Math.abs(a - centre) - Math.abs(b - centre));
 }
 
 const extentOf = (s, left) =>
@@ -205,7 +206,8 @@ function roundPath(points) {
   };
   const corners = points.slice(1, -1).map((point, i) => {
     const [before, after] = [points[i], points[i + 2]];
-    return `L${towards(point, before, CORNER)}Q${point.join(" ")} ${towards(point, after, CORNER)}`;
+    const [from, to] = [before, after].map((other) => towards(point, other, CORNER));
+    return `L${from}Q${point.join(" ")} ${to}`;
   });
   return `M${points[0].join(" ")}${corners.join("")}L${points.at(-1).join(" ")}`;
 }

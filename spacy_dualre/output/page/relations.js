@@ -12,9 +12,8 @@ function makeSvg(name, attributes = {}, ...children) {
 }
 
 function fill(element, attributes, children) {
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== false) element.setAttribute(key, value === true ? "" : value);
-  }
+  for (const [key, value] of Object.entries(attributes))
+    element.setAttribute(key, value);
   element.append(...children);
   return element;
 }
@@ -48,7 +47,7 @@ const FIRST_WORD =
   /^[^\p{L}\p{N}]*(?:[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]|[\p{L}\p{N}\p{M}]+)/u;
 
 function makeLifter() {
-  return make("i", { class: "lifter", "aria-hidden": true });
+  return make("i", { class: "lifter", "aria-hidden": "true" });
 }
 
 // Fill an element with a text whose spans are marked. A span that crosses the end of
@@ -83,23 +82,23 @@ function markText(element, text, spans, typeColours) {
     else if (spans[i].type) mark.append(make("small", {}, spans[i].type));
   }
 
+  function write(from, to) {
+    if (from === to) return;
+    const node = document.createTextNode(text.slice(from, to));
+    nodes.push({ node, start: from });
+    inner().append(node);
+  }
+
   let from = 0;
   for (const to of [...places].sort((a, b) => a - b)) {
-    if (to > from) {
-      const word = open.length ? text.slice(from, to).match(FIRST_WORD)?.[0].length : 0;
-      for (const [a, b] of word
-        ? [
-            [from, from + word],
-            [from + word, to],
-          ]
-        : [[from, to]]) {
-        if (a === b) continue;
-        const node = document.createTextNode(text.slice(a, b));
-        nodes.push({ node, start: a });
-        inner().append(node);
-        if (word && a === from) inner().append(makeLifter());
-      }
+    const word = open.length
+      ? (text.slice(from, to).match(FIRST_WORD)?.[0].length ?? 0)
+      : 0;
+    if (word) {
+      write(from, from + word);
+      inner().append(makeLifter());
     }
+    write(from + word, to);
     const cut = [];
     while (open.some(({ i }) => spans[i].end === to)) {
       const { i } = open.at(-1);
@@ -136,7 +135,7 @@ class View {
       ...(isKnown && { lang: language }),
     });
     Object.assign(this, markText(this.content, this.text, this.spans, colours.types));
-    this.svg = makeSvg("svg", { "aria-hidden": true });
+    this.svg = makeSvg("svg", { "aria-hidden": "true" });
     this.labels = make("div", { class: "labels" });
     this.canvas = make("div", { class: "canvas" }, this.content, this.svg, this.labels);
     this.table = make("div", { class: "triples" });
@@ -151,10 +150,10 @@ class View {
     const colour = (relation) =>
       `--colour: ${this.colours.predicates.get(relation.predicate)}`;
     this.buttons = this.relations.map((relation, i) => {
-      const [subject, object] = [relation.subject, relation.object].map(
-        (s) => this.spans[s],
-      );
       const named = (span) => words(span) + (span.type && ` (${span.type})`);
+      const [subject, object] = [relation.subject, relation.object].map((end) =>
+        named(this.spans[end]),
+      );
       const score = relation.score.toFixed(2);
       return make(
         "button",
@@ -162,7 +161,7 @@ class View {
           type: "button",
           "data-relation": i,
           "aria-pressed": "false",
-          "aria-label": `${named(subject)}, ${relation.predicate}, ${named(object)}; score ${score}`,
+          "aria-label": `${subject}, ${relation.predicate}, ${object}; score ${score}`,
           title: relation.predicate,
           style: colour(relation),
         },
@@ -180,7 +179,7 @@ class View {
         "tr",
         {
           "data-relation": i,
-          style: `${colour(relation)}; --score: ${relation.score}`,
+          style: colour(relation),
         },
         cell(this.spans[relation.subject]),
         make("td", {}, make("span", { dir: "auto" }, ...breakable(relation.predicate))),
@@ -345,6 +344,9 @@ function draw(id) {
   const isScored = relations.some((r) => r.score < 1);
   find(".page").classList.toggle("unscored", !isScored);
 
+  // The relation that was clicked on: { view, relations: [index], spans: [] }.
+  let pinned = null;
+
   // Arcs are laid out when their document is near to what can be seen.
   const near = new Set();
   function arrange(candidates) {
@@ -352,6 +354,7 @@ function draw(id) {
     for (const step of ["reset", "plan", "lift", "measure", "draw"]) {
       for (const view of stale) view[step]();
     }
+    if (stale.includes(pinned?.view)) light(pinned);
   }
   const observer = new IntersectionObserver(
     (entries) => {
@@ -375,13 +378,13 @@ function draw(id) {
   }).observe(find(".documents"));
 
   // The width of the paper is not told, so it is set.
-  const print = (isPrinting) => {
+  const onPrint = (isPrinting) => {
     find(".page").classList.toggle("printing", isPrinting);
     for (const view of views) view.isStale = true;
     arrange(isPrinting ? views : [...near]);
   };
-  addEventListener("beforeprint", () => print(true));
-  addEventListener("afterprint", () => print(false));
+  addEventListener("beforeprint", () => onPrint(true));
+  addEventListener("afterprint", () => onPrint(false));
 
   // --- Filters
   const hidden = {
@@ -426,10 +429,14 @@ function draw(id) {
       matches.push(...found.map((match) => view.range(match.index, match[0].length)));
     }
     highlight(matches);
-    const part = (n, all, noun) =>
-      `${n === all ? "" : `${n.toLocaleString("en")} of `}${all.toLocaleString("en")} ${noun}${all === 1 ? "" : "s"}`;
-    find(".count").textContent =
-      `${part(nRelations, relations.length, "relation")} in ${part(nDocuments, views.length, "document")}`;
+    const ofAll = (n, all) =>
+      (n === all ? "" : `${n.toLocaleString("en")} of `) + all.toLocaleString("en");
+    const count = (n, all, noun) => `${ofAll(n, all)} ${noun}${all === 1 ? "" : "s"}`;
+    find(".count").textContent = [
+      count(nRelations, relations.length, "relation"),
+      count(nDocuments, views.length, "document"),
+    ].join(" in ");
+    if (pinned && !pinned.view.shown.has(pinned.relations[0])) pin(null);
     arrange([...near]);
   }
   for (const input of [search, slider, only]) input.addEventListener("input", filter);
@@ -447,7 +454,6 @@ function draw(id) {
   }
 
   // --- What belongs to a relation or an entity lights up
-  let pinned = null;
 
   const targetOf = (event) => {
     const element = event.target.closest?.("[data-relation], [data-span]:not(.plain)");
@@ -481,22 +487,17 @@ function draw(id) {
   }
 
   function pin(target) {
-    for (const {
-      view,
-      relations: [i],
-    } of pinned ? [pinned] : []) {
-      view.buttons[i].setAttribute("aria-pressed", "false");
-      view.rows[i].removeAttribute("aria-current");
-    }
+    mark(false);
     pinned = target;
-    for (const {
-      view,
-      relations: [i],
-    } of pinned ? [pinned] : []) {
-      view.buttons[i].setAttribute("aria-pressed", "true");
-      view.rows[i].setAttribute("aria-current", "true");
-    }
+    mark(true);
     light(pinned);
+
+    function mark(isPinned) {
+      if (!pinned) return;
+      const [i] = pinned.relations;
+      pinned.view.buttons[i].setAttribute("aria-pressed", isPinned);
+      pinned.view.rows[i].setAttribute("aria-current", isPinned);
+    }
   }
 
   const list = find(".documents");
@@ -513,15 +514,9 @@ function draw(id) {
       pinned?.view === t.view && pinned.relations[0] === t.relations[0];
     if (!isRelation || isPinned(target)) return pin(null);
     pin(target);
-    const {
-      view,
-      relations: [i],
-    } = target;
-    const goal = event.target.closest("tr") ? view.buttons[i] : view.rows[i];
-    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches
-      ? "auto"
-      : "smooth";
-    goal.scrollIntoView({ block: "nearest", behavior });
+    const { buttons, rows } = target.view;
+    const other = event.target.closest("tr") ? buttons : rows;
+    other[target.relations[0]].scrollIntoView({ block: "nearest" });
   });
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
