@@ -7,6 +7,7 @@ const STEP = 21; // from one level of arcs to the next
 const CLEARANCE = 17; // from the text to the first level
 const CORNER = 7;
 const PORT_GAP = 9; // between arcs that end at one entity
+const SAME_LINE = 10; // at most between the heights of marks on one line
 
 const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
 
@@ -176,7 +177,7 @@ function rectsOf(mark) {
   const rects = [];
   for (const { left, right, top, bottom } of mark.getClientRects()) {
     const last = rects.at(-1);
-    if (!last || top >= last.bottom) rects.push({ left, right, top, bottom });
+    if (!last || top - last.top > SAME_LINE) rects.push({ left, right, top, bottom });
     else {
       last.left = Math.min(last.left, left);
       last.right = Math.max(last.right, right);
@@ -188,7 +189,7 @@ function rectsOf(mark) {
 function groupLines(boxes) {
   const lines = [];
   for (const box of [...boxes].sort((a, b) => a.y - b.y)) {
-    if (!lines.length || box.y - lines.at(-1).y > 10) {
+    if (!lines.length || box.y - lines.at(-1).y > SAME_LINE) {
       lines.push({ y: box.y, boxes: [], lifter: box.lifter });
     }
     lines.at(-1).boxes.push(box);

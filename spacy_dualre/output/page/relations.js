@@ -199,16 +199,17 @@ class View {
     );
   }
 
-  range(start, length) {
-    const place = (at) => {
-      const { node, start } = this.nodes.findLast((n) => n.start <= at);
-      return [node, at - start];
-    };
-    const range = document.createRange();
-    range.setStart(...place(start));
-    const [node, offset] = place(start + length - 1);
-    range.setEnd(node, offset + 1);
-    return range;
+  // A stretch of text without the types that stand in it: a range for each text node.
+  ranges(from, to) {
+    const touched = this.nodes.filter(
+      ({ node, start }) => start < to && from < start + node.length,
+    );
+    return touched.map(({ node, start }) => {
+      const range = document.createRange();
+      range.setStart(node, Math.max(0, from - start));
+      range.setEnd(node, Math.min(node.length, to - start));
+      return range;
+    });
   }
 
   show(shown, hiddenTypes) {
@@ -426,7 +427,9 @@ function draw(id) {
       if (view.section.hidden) continue;
       nDocuments += 1;
       nRelations += shown.size;
-      matches.push(...found.map((match) => view.range(match.index, match[0].length)));
+      for (const { 0: words, index } of found) {
+        matches.push(...view.ranges(index, index + words.length));
+      }
     }
     highlight(matches);
     const ofAll = (n, all) =>
@@ -518,7 +521,7 @@ function draw(id) {
     const other = event.target.closest("tr") ? buttons : rows;
     other[target.relations[0]].scrollIntoView({ block: "nearest" });
   });
-  root.addEventListener("keydown", (event) => {
+  addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of root.querySelectorAll("details")) menu.open = false;
     pin(null);
