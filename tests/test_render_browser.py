@@ -15,6 +15,10 @@ pytestmark = [
 ]
 N_RELATIONS = 50
 N_DOCUMENTS = 7
+# Where an arc has to run through a mark, from another within it.
+NESTED = ("company-1", "overlap-5")
+# Where names are longer than there is room, so that some lie over other arcs.
+CROWDED = ("short-3", "overlap-5")
 LOOKS = [(width, scheme) for width in (1200, 700, 400) for scheme in ("light", "dark")]
 
 # What there is to see of each document: boxes of labels and marks, and points along
@@ -127,13 +131,11 @@ def test_everything_can_be_read(browser, page, width, scheme):
             assert is_end_of(document["marks"], relation["subject"], start)
             assert is_end_of(document["marks"], relation["object"], end)
             assert all(0 <= x <= width for x, _ in arc["points"])
-            # An arc runs through no mark but, from a nested one, those around it.
-            if document["name"] != "overlap-5":
+            if document["name"] not in NESTED:
                 assert not any(
                     has_point(box, point, 1) for box in boxes for point in arc["points"]
                 )
-            # The names of short-3 are too long for that. They lie above the arcs.
-            if document["name"] != "short-3":
+            if document["name"] not in CROWDED:
                 others = [x for x in labels if x["relation"] != arc["relation"]]
                 for label in others:
                     assert not any(has_point(label, point) for point in arc["points"])
@@ -383,6 +385,30 @@ def test_fragments_do_not_clash(browser, folder):
     assert browser.run(outside) == "32px"
     set_value(browser, "input[type=range]", 0.95)
     assert browser.run(n_arcs) == [2, 12]
+
+
+def test_a_fragment_can_be_put_in_later(browser, folder):
+    """As notebooks do, which make elements of the HTML before they show them."""
+    path = folder / "empty.html"
+    path.write_text("<!DOCTYPE html>")
+    browser.open(path)
+    fragment = render(make_examples()[0], page=False)
+    put = """((html) => {
+        const output = document.createElement("div");
+        output.innerHTML = html;
+        for (const old of output.querySelectorAll("script")) {
+            const script = document.createElement("script");
+            for (const { name, value } of old.attributes) {
+                script.setAttribute(name, value);
+            }
+            script.textContent = old.textContent;
+            old.replaceWith(script);
+        }
+        document.body.append(output.firstElementChild);
+    })"""
+    browser.run(f"{put}({json.dumps(fragment)})")
+    browser.settle()
+    assert browser.run("root.querySelectorAll('.arc').length") == 12
 
 
 def test_certain_relations_show_no_scores(browser, folder):

@@ -74,12 +74,11 @@ function spreadEnds(ends) {
 
 // Give the stretches above one line their levels, shortest first, each the lowest level
 // that is free; and their labels a place where the fewest ends of other arcs run behind
-// them. A label that has no place where none does waits until all others are placed, to
-// be above them.
+// them. A label that has no place where none does waits for others, to be above them.
 function setLevels(stretches, width) {
   const placed = [];
   const waiting = [...stretches].sort((a, b) => a.high - a.low - (b.high - b.low));
-  const deferred = new Set();
+  let nDeferred = 0; // since one was placed
   while (waiting.length) {
     const current = waiting.shift();
     const top = Math.max(0, ...placed.map((other) => other.level + 1));
@@ -97,10 +96,11 @@ function setLevels(stretches, width) {
         if (!nBehind) break;
       }
     }
-    if (best.nBehind && !deferred.has(current)) {
-      deferred.add(current);
+    if (best.nBehind && nDeferred < waiting.length) {
       waiting.push(current);
+      nDeferred += 1;
     } else {
+      nDeferred = 0;
       placed.push(Object.assign(current, { level: best.level, left: best.left }));
     }
   }

@@ -77,9 +77,11 @@ function markText(element, text, spans, typeColours) {
     const { i, mark, depth } = open.pop();
     mark.style.setProperty("--depth", depth);
     if (open.length) open.at(-1).depth = Math.max(open.at(-1).depth, depth + 1);
-    mark.append((mark.lastLifter = makeLifter()));
-    if (isCut) mark.classList.add("cut");
-    else if (spans[i].type) mark.append(make("small", {}, spans[i].type));
+    mark.lastLifter = makeLifter();
+    const isNamed = !isCut && spans[i].type;
+    const name = make("small", {}, spans[i].type, mark.lastLifter);
+    mark.append(isNamed ? name : mark.lastLifter);
+    mark.classList.toggle("cut", isCut);
   }
 
   function write(from, to) {
