@@ -36,6 +36,7 @@ class Browser:
 
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--mute-audio"]
         options += ["--hide-scrollbars", "--force-color-profile=srgb"]
+        options += ["--disable-dev-shm-usage"]
         self.process = subprocess.Popen(
             [
                 find_browser(),
