@@ -1,0 +1,139 @@
+"""Relations as arcs over the text: one HTML page that needs nothing but a browser."""
+
+import base64
+import hashlib
+import html
+import json
+import uuid
+from collections.abc import Iterable
+from itertools import accumulate
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from spacy.tokens import Doc, Span
+from spacy.util import is_in_jupyter
+
+from ..relations import DEFAULT_KEY, get_relations
+
+FOLDER = Path(__file__).parent / "page"
+# What could end the script element that the JSON stands in, or start a comment in it.
+ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
+
+
+def render(
+    docs: Doc | Iterable[Doc],
+    *,
+    relations_key: str = DEFAULT_KEY,
+    spans_key: str | None = None,
+    page: bool = True,
+    title: str = "Relations",
+    jupyter: bool | None = None,
+) -> str | None:
+    """Draw the relations of some Docs as arcs over their text.
+
+    docs (Union[Doc, Iterable[Doc]]): A Doc or Docs. `doc.user_data["doc_id"]`, where
+        there is one, is the heading of the Doc.
+    relations_key (str): Where the relations are.
+    spans_key (Optional[str]): The span group that holds the entities, or None for
+        `doc.ents`. The spans of relations are marked in any case.
+    page (bool): Make a page. Otherwise a fragment to embed in one, which neither takes
+        on its style nor changes it.
+    title (str): The heading.
+    jupyter (Optional[bool]): Display a fragment in the notebook, instead of returning
+        it. By default, if there is a notebook.
+    RETURNS (Optional[str]): HTML in ASCII, so that it is read right whatever encoding
+        it is written in. None if it was displayed.
+    """
+    docs = [docs] if isinstance(docs, Doc) else docs
+    in_notebook = is_in_jupyter() if jupyter is None else jupyter
+    # Several fragments can stand on one page; a page is to be the same each time.
+    is_page = page and not in_notebook
+    root_id = "relations" if is_page else f"relations-{uuid.uuid4().hex}"
+    data = {
+        "title": title,
+        "documents": [describe(doc, relations_key, spans_key) for doc in docs],
+    }
+    functions = _read("arcs.js") + _read("relations.js")
+    script = f'(() => {{\n"use strict";\n{functions}\ndraw("{root_id}");\n}})();'
+    drawing = _fill(
+        "fragment.html",
+        id=root_id,
+        style=_read("relations.css"),
+        data=json.dumps(data).translate(ESCAPES),
+        script=script,
+    )
+    if is_page:
+        digest = hashlib.sha256(script.encode("utf8")).digest()
+        return _fill(
+            "page.html",
+            title=html.escape(title).encode("ascii", "xmlcharrefreplace").decode(),
+            script_hash=base64.b64encode(digest).decode(),
+            drawing=drawing,
+        )
+    if in_notebook:
+        from IPython.display import HTML, display
+
+        display(HTML(drawing))
+        return None
+    return drawing
+
+
+def describe(
+    doc: Doc, relations_key: str = DEFAULT_KEY, spans_key: str | None = None
+) -> dict[str, Any]:
+    """What the page is told about a Doc. More keys in it or in its relations do no
+    harm: the page reads those it knows.
+
+    doc (Doc): The Doc.
+    relations_key (str): Where the relations are.
+    spans_key (Optional[str]): Where the entities are, as in `render`.
+    RETURNS (Dict[str, Any]): The Doc's "id" (None without one), "language" and "text";
+        its "spans", with "start" and "end" in the text (as JavaScript counts) and
+        "type"; and its "relations", with "subject" and "object" (indices into the
+        spans), "predicate" and "score".
+    """
+    # JavaScript counts a character beyond the basic multilingual plane twice.
+    offsets = list(accumulate((1 + (c > "\uffff") for c in doc.text), initial=0))
+    spans: dict[tuple[int, int, str], int] = {}
+    first_at: dict[tuple[int, int], int] = {}
+
+    def add(span: Span) -> int:
+        """The index of a span: one for all that have its place and type, and that of
+        the entity in its place if it has no type."""
+        place = offsets[span.start_char], offsets[span.end_char]
+        first = first_at.setdefault(place, len(spans))
+        if first < len(spans) and not span.label_:
+            return first
+        return spans.setdefault((*place, span.label_), len(spans))
+
+    entities = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
+    for entity in entities:
+        add(entity)
+    relations = [
+        {
+            "subject": add(relation.subject),
+            "object": add(relation.object),
+            "predicate": relation.label,
+            "score": relation.score,
+        }
+        for relation in get_relations(doc, relations_key)
+    ]
+    doc_id = doc.user_data.get("doc_id")
+    return {
+        "id": None if doc_id is None else str(doc_id),
+        "language": doc.lang_,
+        "text": doc.text,
+        "spans": [
+            {"start": start, "end": end, "type": type_} for start, end, type_ in spans
+        ],
+        "relations": relations,
+    }
+
+
+def _fill(name: str, **values: str) -> str:
+    return Template(_read(name)).substitute(values)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text("utf8")
