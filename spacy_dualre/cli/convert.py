@@ -8,11 +8,12 @@ from typing import Annotated
 import spacy
 import srsly
 import typer
+from spacy.language import Language
 from spacy.tokens import DocBin
 from tqdm import tqdm
 from wasabi import msg
 
-from ..corpora import CORPORA
+from ..corpora import find_format, format_names
 from ..corpora.format import SPLITS, changed_files
 from ..corpora.report import OUTCOMES, Report
 from . import app, fail_on_error
@@ -23,7 +24,7 @@ REPORT_FILE = "report.json"
 @app.command("convert")
 def convert_cli(
     corpus: Annotated[
-        str, typer.Argument(help=f"Format of the dataset: {', '.join(CORPORA)}")
+        str, typer.Argument(help=f"Format of the dataset: {', '.join(format_names())}")
     ],
     input_dir: Annotated[
         Path,
@@ -32,6 +33,9 @@ def convert_cli(
     output_dir: Annotated[
         Path, typer.Argument(help="Where .spacy files and report go", file_okay=False)
     ],
+    lang: Annotated[
+        str, typer.Option(help="Language of the texts, a code of spaCy's")
+    ] = "en",
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything would be lost")
     ] = False,
@@ -49,6 +53,7 @@ def convert_cli(
             corpus,
             input_dir,
             output_dir,
+            lang=lang,
             strict=strict,
             allow_changed=allow_changed,
             progress=True,
@@ -62,32 +67,30 @@ def convert(
     input_dir: Path,
     output_dir: Path,
     *,
+    lang: str = "en",
     strict: bool = False,
     allow_changed: bool = False,
     progress: bool = False,
 ) -> Report:
     """Convert a dataset. Nothing is written unless all of it can be.
 
-    corpus (str): The format, one of `spacy_dualre.corpora.CORPORA`.
+    corpus (str): The format, a name in `spacy_dualre.corpora.FORMATS`.
     input_dir (Path): The directory of the dataset.
     output_dir (Path): Where `train.spacy`, `dev.spacy`, `test.spacy` and `report.json`
         are written.
+    lang (str): The language whose tokenizer is used, a code of spaCy's.
     strict (bool): Whether any loss is an error.
     allow_changed (bool): Whether files may differ from the known ones, and counts too.
     progress (bool): Whether to show a progress bar on stderr.
     RETURNS (Report): What was read and written, and what differs.
-    RAISES (ValueError): If the format is unknown, a file is missing, has an error or is
+    RAISES (ValueError): If the format or language is unknown, a file is missing, has an error or is
         not the known one, or something is lost although `strict` is set.
     """
-    if corpus not in CORPORA:
-        raise ValueError(
-            f"Unknown format '{corpus}'. Choose one of {', '.join(CORPORA)}."
-        )
-    format_ = CORPORA[corpus]
+    format_ = find_format(corpus)
     changed = changed_files(input_dir, format_.files)
     report = Report(corpus)
     doc_bins: dict[str, DocBin] = {}
-    docs = format_.read(spacy.blank("en"), input_dir, report)
+    docs = format_.read(_blank(lang), input_dir, report)
     try:
         for split, doc in tqdm(docs, unit=" documents", disable=not progress):
             report[split].add(doc)
@@ -142,6 +145,16 @@ def print_report(report: Report) -> None:
     msg.table(rows, header=["", *splits], aligns=aligns, divider=True, max_col=100)
     if not report.losses():
         msg.good("Nothing was lost")
+
+
+def _blank(lang: str) -> Language:
+    try:
+        return spacy.blank(lang)
+    except ImportError as e:  # no such language, or a tokenizer that must be installed
+        raise ValueError(
+            f"Can't make a pipeline for --lang {lang}: {e} Give a language code of "
+            "spaCy's, or 'xx' for a tokenizer that fits most languages."
+        ) from e
 
 
 def _check_accounts(report: Report, strict: bool) -> None:

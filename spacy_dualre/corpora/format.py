@@ -29,8 +29,8 @@ class Format(NamedTuple):
     """
 
     read: Callable[[Language, Path, Report], Iterator[tuple[str, Doc]]]
-    files: Mapping[str, str]
-    counts: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, str] = {}
+    counts: Mapping[str, Mapping[str, int]] = {}
 
 
 def changed_files(input_dir: Path, files: Mapping[str, str]) -> list[str]:

@@ -117,4 +117,4 @@ def _record_unknown(
             report.record(LOST, f"field '{key}'", "not part of the format", doc_id)
 
 
-FORMAT = Format(read=read, files={}, counts={})
+FORMAT = Format(read=read)

@@ -1,14 +1,18 @@
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 
+import catalogue
 import pytest
+import spacy
 import srsly
+from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
 from spacy_dualre.cli.convert import convert
-from spacy_dualre.corpora import CORPORA
+from spacy_dualre.corpora import FORMATS
 from spacy_dualre.corpora.format import Format
 from spacy_dualre.corpora.report import SplitReport
 
@@ -25,6 +29,15 @@ CONTENT = (json.dumps(DOCUMENT) + "\n").encode("utf8")
 COUNTS = {"train": {"documents": 1, "sentences": 1, "mentions": 2, "relations": 1}}
 
 
+@contextmanager
+def registered(name, format_):
+    FORMATS.register(name, func=format_)
+    try:
+        yield
+    finally:
+        catalogue._remove(("spacy_dualre", "formats", name))
+
+
 @pytest.fixture
 def input_dir(tmp_path):
     path = tmp_path / "input"
@@ -34,12 +47,12 @@ def input_dir(tmp_path):
 
 
 @pytest.fixture
-def known(monkeypatch):
+def known():
     """A format "known", which is one JSONL file with known checksum and counts."""
     files = {"train.jsonl": hashlib.sha256(CONTENT).hexdigest()}
-    format_ = Format(CORPORA["jsonl"].read, files, COUNTS)
-    monkeypatch.setitem(CORPORA, "known", format_)
-    return format_
+    format_ = Format(FORMATS.get("jsonl").read, files, COUNTS)
+    with registered("known", format_):
+        yield format_
 
 
 def run(*args):
@@ -100,7 +113,31 @@ def test_failed_conversion_leaves_the_last_one(input_dir, tmp_path):
 def test_unknown_format(input_dir, tmp_path):
     code, output = run("chemprod", input_dir, tmp_path / "output")
     assert code == 1
-    assert "Unknown format 'chemprod'. Choose one of chemprot, biored" in output
+    assert "Unknown format 'chemprod'. Choose one of biored, " in output
+    assert "chemprot" in output
+
+
+def test_format_of_another_package(known, input_dir, tmp_path):
+    code, output = run("known", input_dir, tmp_path / "output")
+    assert code == 0
+    assert "known" in run("chemprod", input_dir, tmp_path / "output")[1]
+
+
+@pytest.mark.parametrize("lang", ["en", "de", "xx", "zh"])
+def test_tokenizer_is_that_of_the_language(lang, input_dir, tmp_path):
+    (input_dir / "train.jsonl").write_text(
+        '{"text": "李明 z.B. don\'t", "entities": []}'
+    )
+    assert run("jsonl", input_dir, tmp_path / lang, "--lang", lang)[0] == 0
+    nlp = spacy.blank(lang)
+    (doc,) = DocBin().from_disk(tmp_path / lang / "train.spacy").get_docs(nlp.vocab)
+    assert [t.text for t in doc] == [t.text for t in nlp("李明 z.B. don't")]
+
+
+def test_unknown_language(input_dir, tmp_path):
+    code, output = run("jsonl", input_dir, tmp_path / "output", "--lang", "qq")
+    assert code == 1
+    assert "Can't make a pipeline for --lang qq" in output
 
 
 def test_missing_files(tmp_path):
@@ -173,15 +210,17 @@ def test_split_of_an_earlier_conversion(input_dir, tmp_path):
     assert [path.name for path in output_dir.iterdir()] == ["dev.spacy"]
 
 
-def test_converter_that_loses_something_silently(monkeypatch, input_dir, tmp_path):
+def test_converter_that_loses_something_silently(input_dir, tmp_path):
     def read(nlp, input_dir, report):
-        for split, doc in CORPORA["jsonl"].read(nlp, input_dir, report):
+        for split, doc in FORMATS.get("jsonl").read(nlp, input_dir, report):
             doc.spans["relations"] = []
             yield split, doc
 
-    monkeypatch.setitem(CORPORA, "careless", Format(read, {}, {}))
     message = "1 of the relations of train were neither written nor reported"
-    with pytest.raises(ValueError, match=message):
+    with (
+        registered("careless", Format(read)),
+        pytest.raises(ValueError, match=message),
+    ):
         convert("careless", input_dir, tmp_path / "output")
 
 
