@@ -1,10 +1,11 @@
-"""What a dataset format consists of, and how its files are read and checked."""
+"""What a dataset format consists of, and how its files are found, read and checked."""
 
 import hashlib
-import json
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -12,16 +13,22 @@ from spacy.tokens import Doc
 from .report import Report
 
 SPLITS = ("train", "dev", "test")
+# Words in the name of a file or folder that say which split it is.
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 class Format(NamedTuple):
     """A dataset format.
 
     read (Callable[[Language, Path, Report], Iterator[Tuple[str, Doc]]]): Takes a blank
-        pipeline, the input directory and a report; yields the split ("train", "dev" or
-        "test") and the Doc for each document, and records in the report how many
-        mentions and relations the files have and what became of those that are not on
-        the Docs as they are in the files.
+        pipeline, the input directory (or file) and a report; yields the split ("train",
+        "dev" or "test") and the Doc for each document, and records in the report how
+        many mentions and relations the files have and what became of those that are not
+        on the Docs as they are in the files.
     files (Mapping[str, str]): The files it reads, relative to the input directory, with
         their SHA-256. Empty for a format that is not one known dataset.
     counts (Mapping[str, Mapping[str, int]]): What each split of the known dataset has:
@@ -56,6 +63,53 @@ def changed_files(input_dir: Path, files: Mapping[str, str]) -> list[str]:
                 f"expected {expected}"
             )
     return messages
+
+
+def find_files(
+    input_path: Path, suffixes: tuple[str, ...], report: Report
+) -> dict[str, list[Path]]:
+    """Find the files of each split: a split is a word of a file's name ("train.json",
+    "fire_dev.json") or of the folder it is in ("test/1.txt").
+
+    input_path (Path): A file, or a directory, whose folders are searched too.
+    suffixes (Tuple[str, ...]): How the names of the files end, in lower case.
+    report (Report): Is warned of splits that are not there, and of files left out.
+    RETURNS (Dict[str, List[Path]]): Split -> files in the order of their names. Where
+        no name says a split, all files are "train".
+    RAISES (ValueError): If there are no such files.
+    """
+    folder = input_path if input_path.is_dir() else input_path.parent
+    paths = sorted(input_path.rglob("*")) if input_path.is_dir() else [input_path]
+    by_split: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        name = path.relative_to(folder)
+        # Hidden files are those of an operating system or an editor.
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.name.lower().endswith(suffixes) and path.is_file() and not hidden:
+            words = re.findall(r"[a-z]+", str(name).lower())
+            splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+            by_split[splits.pop() if len(splits) == 1 else ""].append(path)
+    if not by_split:
+        raise ValueError(
+            f"Can't find files that end with {' or '.join(suffixes)} in {input_path}."
+        )
+    without = by_split.pop("", [])
+    if not by_split:
+        report.warnings.append(
+            "No name of a file says train, dev or test, so all is written to "
+            "train.spacy. To divide it, use spacy-dualre divide."
+        )
+        return {"train": without}
+    if without:
+        report.warnings.append(
+            f"Left out, because no single one of train, dev and test is in the name: "
+            f"{', '.join(path.name for path in without[:5])}"
+            f"{' and others' if len(without) > 5 else ''}."
+        )
+    for split in SPLITS:
+        if split not in by_split:
+            report.warnings.append(f"There is no {split} file, so no {split}.spacy.")
+    return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
 def input_error(path: Path, line: int, problem: str) -> ValueError:
@@ -109,26 +163,7 @@ def read_tsv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[s
         yield number, row
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read one JSON object per line; blank lines are skipped.
-
-    path (Path): The file.
-    YIELDS (Tuple[int, Dict[str, Any]]): The line's number and the object.
-    RAISES (ValueError): If a line is not a JSON object.
-    """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-        except ValueError as e:
-            raise input_error(
-                path, number, f"expected a JSON object in one line, but {e}."
-            ) from None
-        if not isinstance(data, dict):
-            raise input_error(
-                path,
-                number,
-                f"expected a JSON object, but found a {type(data).__name__}.",
-            )
-        yield number, data
+def shorten(value: object, length: int = 60) -> str:
+    """RETURNS (str): A value as Python writes it, cut so that it fits an error."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

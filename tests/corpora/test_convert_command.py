@@ -87,7 +87,7 @@ def test_losses_are_printed(input_dir, tmp_path):
     (input_dir / "train.jsonl").write_text(json.dumps({**DOCUMENT, "meta": 1}))
     code, output = run("jsonl", input_dir, tmp_path / "output")
     assert code == 0
-    assert "lost: field 'meta' not part of the format (e.g. 1)" in output
+    assert "lost: field 'meta' not part of the format, which has id, text," in output
     assert "Nothing was lost" not in output
 
 
@@ -106,7 +106,7 @@ def test_failed_conversion_leaves_the_last_one(input_dir, tmp_path):
     (input_dir / "train.jsonl").write_bytes(CONTENT + CONTENT[:50])
     code, output = run("jsonl", input_dir, output_dir)
     assert code == 1
-    assert "train.jsonl, line 2: expected a JSON object" in output
+    assert "train.jsonl, line 2: expected JSON" in output
     assert {path: path.read_bytes() for path in output_dir.iterdir()} == before
 
 
@@ -177,7 +177,7 @@ def test_file_cut_within_a_document(known, input_dir, tmp_path):
     (input_dir / "train.jsonl").write_bytes(CONTENT[:-20])
     with pytest.raises(ValueError) as e:
         convert("known", input_dir, tmp_path / "output")
-    assert "train.jsonl, line 1: expected a JSON object" in str(e.value)
+    assert "train.jsonl, line 1: expected JSON" in str(e.value)
     assert "is not the known file" in str(e.value)
 
 
@@ -231,3 +231,68 @@ def test_few_examples_are_kept():
     (finding,) = report.to_data()["findings"]
     assert finding["count"] == 20
     assert finding["examples"] == ["0", "1", "2", "3", "4"]
+
+
+def test_findings_say_what_they_mean(input_dir, tmp_path):
+    document = {**DOCUMENT, "text": "Ann left... It is Baa."}
+    document["entities"] = [
+        {"start": 0, "end": 3, "label": "PERSON"},
+        {"start": 18, "end": 21, "label": "PLACE"},
+        {"start": 15, "end": 21, "label": "PLACE"},
+    ]
+    text = json.dumps(document).replace("left...", "left.  ")
+    (input_dir / "train.jsonl").write_text(text)
+    _, output = run("jsonl", input_dir, tmp_path / "output")
+    assert "relation crosses a sentence boundary" in output
+    assert "Set max_sentences = 2" in output
+    assert 'Set spans_key = "entities"' in output
+
+
+def test_one_file_without_a_split_is_train(input_dir, tmp_path):
+    path = (input_dir / "train.jsonl").rename(input_dir / "mine.jsonl")
+    code, output = run("jsonl", path, tmp_path / "output")
+    assert code == 0
+    assert "all is written to train.spacy" in output
+    assert "spacy-dualre divide" in output
+
+
+def test_no_progress_bar_without_a_terminal(input_dir, tmp_path, capfd):
+    convert("jsonl", input_dir, tmp_path / "output", progress=True)
+    assert capfd.readouterr().err == ""
+
+
+def test_check_lists_the_errors_and_writes_nothing(input_dir, tmp_path):
+    entities = [{"start": 0, "end": 99, "label": "X"}, {"start": 0, "end": 1}]
+    bad = json.dumps({**DOCUMENT, "entities": entities})
+    text = "\n".join([json.dumps(DOCUMENT), bad, "{", bad])
+    (input_dir / "train.jsonl").write_text(text)
+    before = set(tmp_path.rglob("*"))
+    code, output = run("jsonl", input_dir, "--check")
+    assert code == 1
+    for place in (
+        "line 2: entity 0: expected 0 <= start < end <= 17",
+        "line 2: entity 1: expected a string that is not empty as 'label'",
+        "line 3: expected JSON",
+        "line 4: entity 1",
+    ):
+        assert place in output
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_check_stops_at_twenty_errors(input_dir):
+    (input_dir / "train.jsonl").write_text("{\n" * 50)
+    code, output = run("jsonl", input_dir, "--check")
+    assert code == 1
+    assert "20 or more errors" in output
+
+
+def test_check_of_files_without_errors(input_dir):
+    code, output = run("jsonl", input_dir, "--check")
+    assert code == 0
+    assert "No errors" in output
+
+
+def test_output_directory_is_needed_to_convert(input_dir):
+    code, output = run("jsonl", input_dir)
+    assert code == 1
+    assert "Give a directory to write to, or --check" in output
