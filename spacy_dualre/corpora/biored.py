@@ -74,9 +74,9 @@ def _make_doc(nlp: Language, data: dict[str, Any], report: SplitReport) -> Doc:
     ]
     doc = make_doc(
         nlp,
-        Document(pmid, text, mentions),
+        Document(pmid, text, mentions, paragraphs=[len(title["text"]) + 1]),
         report,
-        lambda doc: find_english_sentences(doc, len(title["text"])),
+        find_english_sentences,
     )
     relations = []
     for relation in data["relations"]:

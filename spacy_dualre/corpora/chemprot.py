@@ -7,7 +7,6 @@ two groups has two relations.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from spacy.language import Language
@@ -82,9 +81,15 @@ def _read_split(
         text = f"{title} {abstract}"
         yield make_doc(
             nlp,
-            Document(pmid, text, mentions[pmid], relations),
+            Document(
+                pmid,
+                text,
+                mentions[pmid],
+                relations,
+                paragraphs=[len(title) + 1],
+            ),
             report,
-            partial(find_english_sentences, title_length=len(title)),
+            find_english_sentences,
         )
 
 

@@ -64,7 +64,7 @@ def relate_concepts(
         first, second = (next(iter(concepts[id_].values())) for id_ in ids)
         for i in first:
             for j in second:
-                if i != j:
+                if spans[i] != spans[j]:
                     pair = [spans[i], spans[j]]
                     if not directed:
                         pair.sort(key=_offsets)

@@ -52,6 +52,8 @@ class Document(NamedTuple):
         language's tokenizer finds them.
     sentences (Optional[Sequence[int]]): The offsets at which sentences begin; None:
         they are found by rule.
+    paragraphs (Sequence[int]): Offsets at which a sentence begins in any case, such as
+        that of an abstract behind its title.
     complete (bool): Whether each pair without relation is known to have none. False:
         only the pairs in `relations` were looked at.
     unknown (Sequence[Tuple[int, int]]): Pairs that were not looked at, as positions in
@@ -64,6 +66,7 @@ class Document(NamedTuple):
     relations: Sequence[tuple[int, int, str]] = ()
     tokens: Sequence[tuple[int, int]] | None = None
     sentences: Sequence[int] | None = None
+    paragraphs: Sequence[int] = ()
     complete: bool = True
     unknown: Sequence[tuple[int, int]] = ()
 
@@ -100,11 +103,10 @@ def make_doc(
     add_mentions(doc, mentions, doc_id, report)
     starts = [span.start for span in doc.spans[ENTITIES_KEY]]
     ends = [span.end for span in doc.spans[ENTITIES_KEY]]
+    begins = _begins_at(doc, (*(document.sentences or ()), *document.paragraphs))
     if document.sentences is None:
-        begins = rule(doc)
+        begins = [begin or given for begin, given in zip(rule(doc), begins)]
         report.record(NOTED, "document", "sentences were found by rule", doc_id)
-    else:
-        begins = _begins_at(doc, document.sentences)
     for _ in range(set_sentences(doc, begins, zip(starts, ends))):
         report.record(CHANGED, "sentence", "began inside a mention", doc_id)
     kept = iter(doc.spans[ENTITIES_KEY])

@@ -117,16 +117,16 @@ def input_error(path: Path, line: int, problem: str) -> ValueError:
     return ValueError(f"{path}, line {line}: {problem}")
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Read the lines of a UTF-8 file.
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, without a byte order mark and with its own line ends.
 
     path (Path): The file.
-    YIELDS (Tuple[int, str]): The line's number, from 1, and its text without line end.
+    RETURNS (str): Its text.
     RAISES (ValueError): If the file is not UTF-8.
     """
     data = path.read_bytes()
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise input_error(
             path,
@@ -134,8 +134,17 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             f"expected UTF-8 text, but found the byte 0x{data[e.start]:02x}. Get the "
             "original file, or save it as UTF-8.",
         ) from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read the lines of a UTF-8 file.
+
+    path (Path): The file.
+    YIELDS (Tuple[int, str]): The line's number, from 1, and its text without line end.
+    RAISES (ValueError): If the file is not UTF-8.
+    """
     # Not str.splitlines: abstracts hold other characters that it takes for line ends.
-    lines = text.split("\n")
+    lines = read_text(path).split("\n")
     if not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, start=1):

@@ -86,10 +86,10 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         text,
         mentions,
         relations,
-        bounds["tokens"],
-        None if sentences is None else [start for start, _ in sentences],
-        complete,
-        unknown,
+        tokens=bounds["tokens"],
+        sentences=None if sentences is None else [start for start, _ in sentences],
+        complete=complete,
+        unknown=unknown,
     )
 
 

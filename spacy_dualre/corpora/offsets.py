@@ -37,6 +37,10 @@ UNITS: dict[str, tuple[Callable[[str, int, int], str], str]] = {
         lambda text, start, end: text[max(start - 1, 0) : end],
         "subtract 1 from each start",
     ),
+    "characters where a line ends with one (LF)": (
+        lambda text, start, end: text.replace("\r\n", "\n")[start:end],
+        "give the text with LF as line ends",
+    ),
     "characters where a line ends with two (CR LF)": (
         lambda text, start, end: text.replace("\n", "\r\n")[start:end].replace(
             "\r\n", "\n"

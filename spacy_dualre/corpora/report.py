@@ -82,6 +82,7 @@ class SplitReport:
     counts (Counter): Documents, sentences and tokens written.
     mentions (Counter): Mentions written, by type.
     relations (Counter): Relations written, by label.
+    n_relations (int): Relations written, those between concepts once.
     no_relation (int): Pairs written that are marked as having no relation.
     concept_relations (Counter): Relations between concepts written, by label.
     findings (Dict[Finding, List[str]]): The ids of the documents of each finding, once
@@ -94,6 +95,7 @@ class SplitReport:
         self.mentions: Counter[str] = Counter()
         self.relations: Counter[str] = Counter()
         self.no_relation = 0
+        self.n_relations = 0
         self.concept_relations: Counter[str] = Counter()
         self.findings: dict[Finding, list[str]] = defaultdict(list)
 
@@ -110,6 +112,8 @@ class SplitReport:
         self.no_relation += labels.pop(NO_RELATION, 0)
         self.relations.update(labels)
         concept_relations = doc.user_data.get("concept_relations", ())
+        is_expanded = "concept_relations" in doc.user_data
+        self.n_relations += len(concept_relations) if is_expanded else labels.total()
         self.concept_relations.update(label for _, _, label, *_ in concept_relations)
 
     def total(self, outcome: str, what: str) -> int:
@@ -126,8 +130,7 @@ class SplitReport:
         """
         written = {
             "mention": self.mentions.total(),
-            "relation": (self.concept_relations or self.relations).total()
-            + self.no_relation,
+            "relation": self.n_relations + self.no_relation,
         }
         return {
             what: self.rows[what]

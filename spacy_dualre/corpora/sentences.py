@@ -50,7 +50,7 @@ def find_sentences(doc: Doc) -> list[bool]:
     return begins
 
 
-def find_english_sentences(doc: Doc, title_length: int = 0) -> list[bool]:
+def find_english_sentences(doc: Doc) -> list[bool]:
     """Find sentences in an English scientific text.
 
     A sentence begins behind a full stop, question or exclamation mark and white space,
@@ -58,7 +58,6 @@ def find_english_sentences(doc: Doc, title_length: int = 0) -> list[bool]:
     only ("p53" and "mRNA" may begin a sentence, "of" may not).
 
     doc (Doc): The Doc.
-    title_length (int): The length of the title, which is a sentence whatever its end.
     RETURNS (List[bool]): For each token whether a sentence begins there.
     """
     words = [token.text for token in doc]
@@ -72,9 +71,6 @@ def find_english_sentences(doc: Doc, title_length: int = 0) -> list[bool]:
             begins[i] |= _may_begin(doc, i)
             if not (words[i].isspace() or words[i] in CLOSING):
                 break
-    if title_length:
-        for i, start in enumerate(doc.to_array("IDX").tolist()):
-            begins[i] |= start == title_length + 1
     return begins
 
 

@@ -17,11 +17,17 @@ class TokenText(NamedTuple):
     """A text made of tokens.
 
     text (str): The text.
-    offsets (List[Tuple[int, int]]): Start and end of each token in it.
+    offsets (List[Tuple[int, int]]): Start and end of each token in it. They are equal
+        where a token is empty.
     """
 
     text: str
     offsets: list[tuple[int, int]]
+
+    @property
+    def tokens(self) -> list[tuple[int, int]]:
+        """Start and end of the tokens that are not empty."""
+        return [(start, end) for start, end in self.offsets if start < end]
 
     def span(self, start: Any, end: Any, what: str) -> tuple[int, int]:
         """Find the characters of some tokens.
@@ -46,23 +52,24 @@ class TokenText(NamedTuple):
         return self.offsets[start][0], self.offsets[end - 1][1]
 
 
-def join_tokens(tokens: Any) -> TokenText:
+def join_tokens(tokens: Any, allow_empty: bool = False) -> TokenText:
     """Join tokens to a text, with the usual white space around punctuation. Escaped
     brackets and quotes ("-LRB-", "``") are written as themselves, as a language model
     knows them.
 
     tokens (Any): The tokens.
+    allow_empty (bool): Whether a token may be empty.
     RETURNS (TokenText): The text.
     RAISES (ValueError): If they are not strings.
     """
     if not isinstance(tokens, list) or not all(
-        isinstance(token, str) and token for token in tokens
+        isinstance(token, str) and (token or allow_empty) for token in tokens
     ):
         raise ValueError(f"expected strings as tokens, but found {shorten(tokens)}.")
     text = ""
     offsets = []
     for before, token in zip(["``", *tokens], tokens):
-        if before not in NO_SPACE_AFTER and token not in NO_SPACE_BEFORE:
+        if token and before not in NO_SPACE_AFTER and token not in NO_SPACE_BEFORE:
             text += " "
         start = len(text)
         text += UNESCAPED.get(token, token)
