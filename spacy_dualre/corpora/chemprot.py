@@ -12,10 +12,10 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .docs import ENTITIES_KEY, Mention, add_relations, make_doc
-from .format import Format, input_error, read_tsv
-from .report import LOST, NOTED, Report, SplitReport
-from .sentences import set_sentences
+from .docs import Document, Mention, make_doc
+from .format import Format, input_error, read_tsv, shorten
+from .report import LOST, Report, SplitReport
+from .sentences import find_english_sentences
 
 # Abstracts, mentions and gold relations.
 SPLIT_FILES = {
@@ -62,28 +62,35 @@ def _read_split(
             )
         texts[pmid] = (title, abstract)
     mentions = _read_mentions(entities_path, texts, report)
-    gold = _read_gold(gold_path, report)
+    gold = _read_gold(gold_path)
     for pmid in gold:
         if pmid not in texts:
             for _ in gold[pmid]:
+                report.rows["relation"] += 1
                 report.record(LOST, "relation", "there is no such abstract", pmid)
     for pmid, (title, abstract) in texts.items():
-        # Offsets count one character between title and abstract.
-        doc = make_doc(nlp, f"{title} {abstract}", mentions[pmid], pmid, report)
-        spans = doc.spans[ENTITIES_KEY]
-        set_sentences(doc, spans, starts=(len(title) + 1,))
-        by_id = {span.id_: span for span in spans}
+        index = {mention.id: i for i, mention in enumerate(mentions[pmid])}
         relations = []
         for group, arg1, arg2 in gold[pmid]:
-            if arg1 in by_id and arg2 in by_id:
-                relations.append((by_id[arg1], by_id[arg2], group))
+            if arg1 in index and arg2 in index:
+                relations.append((index[arg1], index[arg2], group))
             else:
+                report.rows["relation"] += 1
                 report.record(LOST, "relation", "there is no such mention", pmid)
-        for relation in add_relations(doc, relations, report):
-            subject, object_ = relation.subject, relation.object
-            if subject.start < object_.end and object_.start < subject.end:
-                report.record(NOTED, "relation", "subject and object overlap", pmid)
-        yield doc
+        # Offsets count one character between title and abstract.
+        text = f"{title} {abstract}"
+        yield make_doc(
+            nlp,
+            Document(
+                pmid,
+                text,
+                mentions[pmid],
+                relations,
+                paragraphs=[len(title) + 1],
+            ),
+            report,
+            find_english_sentences,
+        )
 
 
 def _read_mentions(
@@ -94,8 +101,8 @@ def _read_mentions(
     for line, (pmid, id_, type_, start, end, mention_text) in read_tsv(
         path, ("PMID", "term id", "type", "start", "end", "text")
     ):
-        report.rows["mention"] += 1
         if pmid not in texts:
+            report.rows["mention"] += 1
             report.record(LOST, "mention", "there is no such abstract", pmid)
             continue
         if (pmid, id_) in seen:
@@ -107,7 +114,8 @@ def _read_mentions(
             raise input_error(
                 path,
                 line,
-                f"expected start and end as numbers, but found '{start}' and '{end}'.",
+                "expected start and end as numbers, but found "
+                f"{shorten(start)} and {shorten(end)}.",
             )
         text = " ".join(texts[pmid])
         found = text[int(start) : int(end)]
@@ -115,16 +123,17 @@ def _read_mentions(
             raise input_error(
                 path,
                 line,
-                f"expected '{mention_text}' at {start} to {end} of PMID {pmid}, but "
-                f"the abstracts file has '{found}' there. Offsets count characters of "
-                "title, one space, abstract; was one of the files changed?",
+                f"expected {shorten(mention_text)} at {start} to {end} of PMID {pmid}, "
+                f"but the abstracts file has {shorten(found)} there. Offsets count "
+                "characters of title, one space, abstract; was one of the files "
+                "changed?",
             )
         mentions[pmid].append(Mention(int(start), int(end), type_, id=id_))
     return mentions
 
 
 def _read_gold(
-    path: Path, report: SplitReport
+    path: Path,
 ) -> defaultdict[str, list[tuple[str, str, str]]]:
     gold: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for line, (pmid, group, subject, object_) in read_tsv(
@@ -134,10 +143,9 @@ def _read_gold(
             raise input_error(
                 path,
                 line,
-                f"expected 'Arg1:T..' and 'Arg2:T..', but found '{subject}' and "
-                f"'{object_}'.",
+                f"expected 'Arg1:T..' and 'Arg2:T..', but found "
+                f"{shorten(subject)} and {shorten(object_)}.",
             )
-        report.rows["relation"] += 1
         gold[pmid].append(
             (group, subject.removeprefix("Arg1:"), object_.removeprefix("Arg2:"))
         )

@@ -1,10 +1,11 @@
-"""What a dataset format consists of, and how its files are read and checked."""
+"""What a dataset format consists of, and how its files are found, read and checked."""
 
 import hashlib
-import json
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -12,16 +13,22 @@ from spacy.tokens import Doc
 from .report import Report
 
 SPLITS = ("train", "dev", "test")
+# Words in the name of a file or folder that say which split it is.
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 class Format(NamedTuple):
     """A dataset format.
 
     read (Callable[[Language, Path, Report], Iterator[Tuple[str, Doc]]]): Takes a blank
-        pipeline, the input directory and a report; yields the split ("train", "dev" or
-        "test") and the Doc for each document, and records in the report how many
-        mentions and relations the files have and what became of those that are not on
-        the Docs as they are in the files.
+        pipeline, the input directory (or file) and a report; yields the split ("train",
+        "dev" or "test") and the Doc for each document, and records in the report how
+        many mentions and relations the files have and what became of those that are not
+        on the Docs as they are in the files.
     files (Mapping[str, str]): The files it reads, relative to the input directory, with
         their SHA-256. Empty for a format that is not one known dataset.
     counts (Mapping[str, Mapping[str, int]]): What each split of the known dataset has:
@@ -29,8 +36,8 @@ class Format(NamedTuple):
     """
 
     read: Callable[[Language, Path, Report], Iterator[tuple[str, Doc]]]
-    files: Mapping[str, str]
-    counts: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, str] = {}
+    counts: Mapping[str, Mapping[str, int]] = {}
 
 
 def changed_files(input_dir: Path, files: Mapping[str, str]) -> list[str]:
@@ -58,9 +65,75 @@ def changed_files(input_dir: Path, files: Mapping[str, str]) -> list[str]:
     return messages
 
 
+def find_files(
+    input_path: Path, suffixes: tuple[str, ...], report: Report
+) -> dict[str, list[Path]]:
+    """Find the files of each split: a split is a word of a file's name ("train.json",
+    "fire_dev.json") or of the folder it is in ("test/1.txt").
+
+    input_path (Path): A file, or a directory, whose folders are searched too.
+    suffixes (Tuple[str, ...]): How the names of the files end, in lower case.
+    report (Report): Is warned of splits that are not there, and of files left out.
+    RETURNS (Dict[str, List[Path]]): Split -> files in the order of their names. Where
+        no name says a split, all files are "train".
+    RAISES (ValueError): If there are no such files.
+    """
+    folder = input_path if input_path.is_dir() else input_path.parent
+    paths = sorted(input_path.rglob("*")) if input_path.is_dir() else [input_path]
+    by_split: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        name = path.relative_to(folder)
+        # Hidden files are those of an operating system or an editor.
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.name.lower().endswith(suffixes) and path.is_file() and not hidden:
+            words = re.findall(r"[a-z]+", str(name).lower())
+            splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+            by_split[splits.pop() if len(splits) == 1 else ""].append(path)
+    if not by_split:
+        raise ValueError(
+            f"Can't find files that end with {' or '.join(suffixes)} in {input_path}."
+        )
+    without = by_split.pop("", [])
+    if not by_split:
+        report.warnings.append(
+            "No name of a file says train, dev or test, so all is written to "
+            "train.spacy. To divide it, use spacy-dualre divide."
+        )
+        return {"train": without}
+    if without:
+        report.warnings.append(
+            f"Left out, because no single one of train, dev and test is in the name: "
+            f"{', '.join(path.name for path in without[:5])}"
+            f"{' and others' if len(without) > 5 else ''}."
+        )
+    for split in SPLITS:
+        if split not in by_split:
+            report.warnings.append(f"There is no {split} file, so no {split}.spacy.")
+    return {split: by_split[split] for split in SPLITS if split in by_split}
+
+
 def input_error(path: Path, line: int, problem: str) -> ValueError:
     """RETURNS (ValueError): An error that names the file and the line."""
     return ValueError(f"{path}, line {line}: {problem}")
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, without a byte order mark and with its own line ends.
+
+    path (Path): The file.
+    RETURNS (str): Its text.
+    RAISES (ValueError): If the file is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise input_error(
+            path,
+            data.count(b"\n", 0, e.start) + 1,
+            f"expected UTF-8 text, but found the byte 0x{data[e.start]:02x}. Get the "
+            "original file, or save it as UTF-8.",
+        ) from None
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -70,18 +143,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     YIELDS (Tuple[int, str]): The line's number, from 1, and its text without line end.
     RAISES (ValueError): If the file is not UTF-8.
     """
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise input_error(
-            path,
-            data.count(b"\n", 0, e.start) + 1,
-            f"expected UTF-8 text, but found the byte 0x{data[e.start]:02x}. Get the "
-            "original file, or save it as UTF-8.",
-        ) from None
     # Not str.splitlines: abstracts hold other characters that it takes for line ends.
-    lines = text.split("\n")
+    lines = read_text(path).split("\n")
     if not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, start=1):
@@ -109,26 +172,7 @@ def read_tsv(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[s
         yield number, row
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read one JSON object per line; blank lines are skipped.
-
-    path (Path): The file.
-    YIELDS (Tuple[int, Dict[str, Any]]): The line's number and the object.
-    RAISES (ValueError): If a line is not a JSON object.
-    """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-        except ValueError as e:
-            raise input_error(
-                path, number, f"expected a JSON object in one line, but {e}."
-            ) from None
-        if not isinstance(data, dict):
-            raise input_error(
-                path,
-                number,
-                f"expected a JSON object, but found a {type(data).__name__}.",
-            )
-        yield number, data
+def shorten(value: object, length: int = 60) -> str:
+    """RETURNS (str): A value as Python writes it, cut so that it fits an error."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

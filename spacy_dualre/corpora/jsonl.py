@@ -1,7 +1,6 @@
 """JSON lines: your own data.
 
-The input directory has `train.jsonl` and, where there are such splits, `dev.jsonl` and
-`test.jsonl`, with one document per line (shown in several here):
+One document per line (shown in several here); docs/jsonl.schema.json is their schema:
 
     {"text": "Marie Curie was born in Warsaw.",
      "entities": [{"start": 0, "end": 11, "label": "PERSON", "id": "Q7186"},
@@ -9,104 +8,153 @@ The input directory has `train.jsonl` and, where there are such splits, `dev.jso
      "relations": [{"subject": 0, "object": 1, "label": "BORN-IN"}]}
 
 `start` and `end` count characters, the end excluded. Entities may nest and overlap.
-Subject and object are positions in the list of entities, from 0. Optional are the `id`
-of an entity (the concept it refers to; several joined with ","), `relations`, and the
-`id` of the document (otherwise the number of its line). Sentence boundaries are set by
-rule.
+Subject and object are positions in the list of entities, from 0. The `id` of an entity
+is the concept it refers to (several: a list, or joined with ","), and its `text` is
+compared with what is at its offsets. Also optional are `relations`; `id`, otherwise
+the number of the line; `sentences` and `tokens`, lists of `[start, end]`, which are
+found by rule otherwise; `complete`, which is false where only the listed pairs were
+looked at (then "no_relation" may be the label of a relation); and `unknown`, a list of
+the pairs `[subject, object]` that were not.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from spacy.language import Language
-from spacy.tokens import Doc
+from .docs import Document, Mention, check_offsets
+from .documents import DocumentReader, SeveralErrors
+from .format import Format, shorten
+from .json_files import get_field, get_objects, read_json_lines
+from .report import LOST, SplitReport
 
-from .docs import ENTITIES_KEY, Mention, add_relations, make_doc
-from .format import SPLITS, Format, read_json_lines
-from .report import LOST, Report, SplitReport
-from .sentences import set_sentences
+KNOWN = (
+    *("id", "text", "entities", "relations"),
+    *("sentences", "tokens", "complete", "unknown"),
+)
+KNOWN_OF_ENTITY = ("start", "end", "label", "id", "text")
+KNOWN_OF_RELATION = ("subject", "object", "label")
 
 
-def read(nlp: Language, input_dir: Path, report: Report) -> Iterator[tuple[str, Doc]]:
-    """Read JSON lines. See `Format.read`."""
-    if not (input_dir / "train.jsonl").is_file():
+def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
+    """Read a document. See `DocumentReader`.
+
+    data (Dict[str, Any]): The object of one line.
+    name (str): The id of a document without one.
+    report (SplitReport): Records fields that are not part of the format.
+    RETURNS (Document): The document.
+    RAISES (ValueError): If it has errors. Where there are several, they are the
+        `messages` of the error.
+    """
+    errors: list[str] = []
+    doc_id = name if data.get("id") is None else str(data["id"])
+    text = ""
+    mentions: list[Mention] = []
+    relations: list[tuple[int, int, str]] = []
+    complete = True
+    bounds: dict[str, list[tuple[int, int]] | None] = {}
+    unknown: list[tuple[int, int]] = []
+    _record_unknown(data, KNOWN, doc_id, report)
+    try:
+        if data.get("text") != "":
+            text = get_field(data, "text", str)
+        if "entities" not in data:
+            get_field(data, "entities", list)
+        entities = get_objects(data, "entities")
+        listed = get_objects(data, "relations")
+        if data.get("complete") is not None:
+            complete = get_field(data, "complete", bool)
+        for key in ("sentences", "tokens"):
+            bounds[key] = _get_bounds(data, key, len(text))
+        unknown = _get_pairs(data, "unknown", "[subject, object]")
+    except ValueError as e:
+        raise SeveralErrors([str(e)]) from None
+    for i, entity in enumerate(entities):
+        _record_unknown(entity, KNOWN_OF_ENTITY, doc_id, report)
+        try:
+            mentions.append(_get_mention(entity, len(text)))
+        except ValueError as e:
+            errors.append(f"entity {i}: {e}")
+    for i, relation in enumerate(listed):
+        _record_unknown(relation, KNOWN_OF_RELATION, doc_id, report)
+        try:
+            relations.append(_get_relation(relation, len(entities)))
+        except ValueError as e:
+            errors.append(f"relation {i}: {e}")
+    if errors:
+        raise SeveralErrors(errors)
+    sentences = bounds["sentences"]
+    return Document(
+        doc_id,
+        text,
+        mentions,
+        relations,
+        tokens=bounds["tokens"],
+        sentences=None if sentences is None else [start for start, _ in sentences],
+        complete=complete,
+        unknown=unknown,
+    )
+
+
+def _get_mention(entity: dict[str, Any], length: int) -> Mention:
+    start, end = get_field(entity, "start", int), get_field(entity, "end", int)
+    label = get_field(entity, "label", str)
+    text = None if entity.get("text") is None else get_field(entity, "text", str)
+    if text is None:  # otherwise it is compared, and the unit of the offsets found
+        check_offsets(start, end, length, "it")
+    ids = entity.get("id")
+    if isinstance(ids, list) and all(isinstance(id_, str) and id_ for id_ in ids):
+        ids = ",".join(ids)
+    elif ids is not None and (not isinstance(ids, str) or not ids):
         raise ValueError(
-            f"Can't find train.jsonl in {input_dir}. Write one document per line, and "
-            "dev.jsonl and test.jsonl beside it if there are such splits."
+            "expected a string that is not empty as 'id', or a list of them, but "
+            f"found {shorten(ids)}."
         )
-    for split in SPLITS:
-        path = input_dir / f"{split}.jsonl"
-        if not path.is_file():
-            report.warnings.append(f"There is no {split}.jsonl, so no {split}.spacy.")
-            continue
-        for line, data in read_json_lines(path):
-            where = f"{path}, line {line}"
-            yield split, _make_doc(nlp, data, where, str(line), report[split])
+    return Mention(start, end, label, ids or "", text=text)
 
 
-def _make_doc(
-    nlp: Language, data: dict[str, Any], where: str, doc_id: str, report: SplitReport
-) -> Doc:
-    text = _get(data, "text", str, where)
-    if data.get("id") is not None:
-        doc_id = str(data["id"])
-    _record_unknown(data, ("id", "text", "entities", "relations"), doc_id, report)
-    mentions = []
-    for i, entity in enumerate(_get_list(data, "entities", where)):
-        at = f"{where}, entity {i}"
-        _record_unknown(entity, ("start", "end", "label", "id"), doc_id, report)
-        start, end = _get(entity, "start", int, at), _get(entity, "end", int, at)
-        if not 0 <= start < end <= len(text):
+def _get_relation(relation: dict[str, Any], n: int) -> tuple[int, int, str]:
+    subject = get_field(relation, "subject", int)
+    object_ = get_field(relation, "object", int)
+    for index in (subject, object_):
+        if not 0 <= index < n:
             raise ValueError(
-                f"{at}: expected 0 <= start < end <= {len(text)} (the characters of "
-                f"the text), but start is {start} and end is {end}."
+                f"expected subject and object as positions in the list of {n} "
+                f"entities, from 0, but found {shorten(index)}."
             )
-        kb_id = _get(entity, "id", str, at) if entity.get("id") is not None else ""
-        mentions.append(Mention(start, end, _get(entity, "label", str, at), kb_id))
-    report.rows["mention"] += len(mentions)
-    doc = make_doc(nlp, text, mentions, doc_id, report)
-    spans = list(doc.spans[ENTITIES_KEY])
-    set_sentences(doc, spans)
-    relations = []
-    for i, relation in enumerate(_get_list(data, "relations", where, optional=True)):
-        at = f"{where}, relation {i}"
-        _record_unknown(relation, ("subject", "object", "label"), doc_id, report)
-        pair = [_get(relation, key, int, at) for key in ("subject", "object")]
-        for index in pair:
-            if not 0 <= index < len(spans):
-                raise ValueError(
-                    f"{at}: expected subject and object as positions in the list of "
-                    f"{len(spans)} entities, from 0, but found {index}."
-                )
-        relations.append(
-            (spans[pair[0]], spans[pair[1]], _get(relation, "label", str, at))
-        )
-    report.rows["relation"] += len(relations)
-    add_relations(doc, relations, report)
-    return doc
+    return subject, object_, get_field(relation, "label", str)
 
 
-def _get(data: dict[str, Any], key: str, type_: type, where: str) -> Any:
-    value = data.get(key)
-    # bool is an int to Python, and no empty string is a text or a label.
-    if not isinstance(value, type_) or isinstance(value, bool) or value == "":
-        kind = "a string that is not empty" if type_ is str else "a whole number"
-        found = f"found {value!r}" if key in data else "there is none"
-        raise ValueError(f"{where}: expected {kind} as '{key}', but {found}.")
-    return value
+def _get_bounds(
+    data: dict[str, Any], key: str, length: int
+) -> list[tuple[int, int]] | None:
+    if data.get(key) is None:
+        return None
+    pairs = _get_pairs(data, key, "[start, end]")
+    before = 0
+    for i, (start, end) in enumerate(pairs):
+        check_offsets(start, end, length, f"'{key}' {i}")
+        if start < before:
+            raise ValueError(
+                f"expected '{key}' in the order of the text, without overlap, but "
+                f"{i} begins at {start}, before the end of the one before it, {before}."
+            )
+        before = end
+    return pairs
 
 
-def _get_list(
-    data: dict[str, Any], key: str, where: str, optional: bool = False
-) -> list[dict[str, Any]]:
-    value = data.get(key, [] if optional else None)
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        found = f"found {value!r}" if key in data else "there is none"
-        raise ValueError(
-            f"{where}: expected a list of objects as '{key}', but {found}."
-        )
-    return value
+def _get_pairs(data: dict[str, Any], key: str, what: str) -> list[tuple[int, int]]:
+    if data.get(key) is None:
+        return []
+    pairs = get_field(data, key, list)
+    for i, pair in enumerate(pairs):
+        if not (
+            isinstance(pair, list)
+            and len(pair) == 2
+            and all(type(number) is int for number in pair)
+        ):
+            raise ValueError(
+                f"expected {what}, two whole numbers, as '{key}' {i}, but found "
+                f"{shorten(pair)}."
+            )
+    return [(first, second) for first, second in pairs]
 
 
 def _record_unknown(
@@ -114,7 +162,15 @@ def _record_unknown(
 ) -> None:
     for key in data:
         if key not in known:
-            report.record(LOST, f"field '{key}'", "not part of the format", doc_id)
+            reason = f"not part of the format, which has {', '.join(known)}"
+            report.record(LOST, f"field {shorten(key)}", reason, doc_id)
 
 
-FORMAT = Format(read=read, files={}, counts={})
+FORMAT = Format(
+    DocumentReader(
+        (".jsonl",),
+        read_json_lines,
+        parse,
+        "an object with 'text', 'entities' and 'relations'",
+    )
+)

@@ -1,8 +1,8 @@
 """SciERC (processed JSON lines): scientific terms, their relations and coreference.
 
 The data has tokens, not text. They are kept as tokens, except that escaped brackets and
-quotes ("-LRB-", "``") are written as themselves, as a language model knows them. A
-mention in a coreference cluster has the cluster as its `kb_id` ("c0", "c1", ...).
+quotes ("-LRB-", "``") are written as themselves. A mention in a coreference cluster has
+the cluster as its `kb_id` ("c0", "c1", ...).
 """
 
 from collections import defaultdict
@@ -11,43 +11,39 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
-from .docs import ENTITIES_KEY, Mention, add_mentions, add_relations
-from .format import Format, input_error, read_json_lines
+from .docs import Document, Mention, make_doc
+from .format import Format, input_error, shorten
+from .json_files import read_json_lines
 from .report import CHANGED, LOST, NOTED, Report, SplitReport
+from .tokens import UNESCAPED, TokenText, join_tokens
 
 SPLIT_FILES = {"train": "train.json", "dev": "dev.json", "test": "test.json"}
-UNESCAPED = {
-    **{"-LRB-": "(", "-LSB-": "[", "-LCB-": "{", "``": '"'},
-    **{"-RRB-": ")", "-RSB-": "]", "-RCB-": "}", "''": '"'},
-}
-# The original white space is lost; this is the usual one around punctuation.
-NO_SPACE_BEFORE = {".", ",", ";", ":", "?", "!", "-RRB-", "-RSB-", "-RCB-", "''", "'s"}
-NO_SPACE_AFTER = {"-LRB-", "-LSB-", "-LCB-", "``", "`"}
 
 
 def read(nlp: Language, input_dir: Path, report: Report) -> Iterator[tuple[str, Doc]]:
     """Read SciERC. See `Format.read`."""
     for split, name in SPLIT_FILES.items():
         path = input_dir / name
-        for line, data in read_json_lines(path):
+        for line, data in read_json_lines(path, report.fail):
             try:
-                yield split, _make_doc(nlp, data, report[split])
+                document = _read_document(data, report[split])
+                yield split, make_doc(nlp, document, report[split])
             except (KeyError, TypeError, AttributeError) as e:
                 raise input_error(
                     path,
                     line,
                     "expected a document with 'doc_key', 'sentences', 'ner', "
                     "'relations' (lists per sentence) and 'clusters', but could not "
-                    f"read it ({type(e).__name__}: {e}). Is this the processed SciERC "
-                    "data?",
+                    f"read it ({shorten(f'{type(e).__name__}: {e}')}). Is this the "
+                    "processed SciERC data?",
                 ) from e
             except ValueError as e:
                 raise input_error(path, line, str(e)) from None
 
 
-def _make_doc(nlp: Language, data: dict[str, Any], report: SplitReport) -> Doc:
+def _read_document(data: dict[str, Any], report: SplitReport) -> Document:
     doc_key = data["doc_key"]
     sentences: list[list[str]] = data["sentences"]
     if not len(sentences) == len(data["ner"]) == len(data["relations"]):
@@ -59,45 +55,36 @@ def _make_doc(nlp: Language, data: dict[str, Any], report: SplitReport) -> Doc:
     if not all(sentences):
         raise ValueError(f"expected tokens in every sentence of {doc_key}.")
     tokens = [token for sentence in sentences for token in sentence]
-    if not all(isinstance(token, str) and token for token in tokens):
-        raise ValueError(f"expected strings as tokens of {doc_key}.")
-    starts: list[bool | int | None] = [
-        i == 0 for sentence in sentences for i in range(len(sentence))
-    ]
-    doc = Doc(
-        nlp.vocab,
-        words=[UNESCAPED.get(token, token) for token in tokens],
-        spaces=[
-            token not in NO_SPACE_AFTER and after not in NO_SPACE_BEFORE
-            for token, after in zip(tokens, [*tokens[1:], "."])
-        ],
-        sent_starts=starts,
-    )
-    mentions, positions = _read_mentions(data, len(tokens), report)
-    for start, end in positions:
-        if any(token in UNESCAPED for token in tokens[start:end]):
-            report.record(CHANGED, "mention", "bracket or quote unescaped", doc_key)
-    add_mentions(doc, mentions, positions, doc_key, report)
-    by_position = dict(zip(positions, doc.spans[ENTITIES_KEY]))
-    relations: list[tuple[Span, Span, str]] = []
+    joined = join_tokens(tokens)
+    positions, mentions = _read_mentions(data, tokens, joined, report)
+    index = {position: i for i, position in enumerate(positions)}
+    relations = []
     for sentence_relations in data["relations"]:
         for row in sentence_relations:
-            _check_row(row, 5, "[start1, end1, start2, end2, label]", doc_key)
+            _check_row(row, 4, "[start1, end1, start2, end2, label]", doc_key)
             start1, end1, start2, end2, label = row
-            report.rows["relation"] += 1
-            subject = by_position.get((start1, end1 + 1))
-            object_ = by_position.get((start2, end2 + 1))
-            if subject is None or object_ is None:
-                report.record(LOST, "relation", "an argument is no mention", doc_key)
+            pair = (start1, end1 + 1), (start2, end2 + 1)
+            if pair[0] in index and pair[1] in index:
+                relations.append((index[pair[0]], index[pair[1]], label))
             else:
-                relations.append((subject, object_, label))
-    add_relations(doc, relations, report)
-    return doc
+                report.rows["relation"] += 1
+                report.record(LOST, "relation", "an argument is no mention", doc_key)
+    starts = [0]
+    for sentence in sentences[:-1]:
+        starts.append(starts[-1] + len(sentence))
+    return Document(
+        doc_key,
+        joined.text,
+        mentions,
+        relations,
+        tokens=joined.offsets,
+        sentences=[joined.offsets[start][0] for start in starts],
+    )
 
 
 def _read_mentions(
-    data: dict[str, Any], n_tokens: int, report: SplitReport
-) -> tuple[list[Mention], list[tuple[int, int]]]:
+    data: dict[str, Any], tokens: list[str], joined: TokenText, report: SplitReport
+) -> tuple[list[tuple[int, int]], list[Mention]]:
     doc_key = data["doc_key"]
     clusters: dict[tuple[int, int], list[str]] = defaultdict(list)
     for i, cluster in enumerate(data["clusters"]):
@@ -105,33 +92,34 @@ def _read_mentions(
             _check_row(row, 2, "[start, end]", doc_key)
             start, end = row
             clusters[start, end + 1].append(f"c{i}")
-    mentions = []
     positions = []
+    mentions = []
     for sentence_mentions in data["ner"]:
         for row in sentence_mentions:
-            _check_row(row, 3, "[start, end, label]", doc_key)
+            _check_row(row, 2, "[start, end, label]", doc_key)
             start, end, label = row
-            report.rows["mention"] += 1
-            if not 0 <= start <= end < n_tokens:
-                raise ValueError(
-                    f"expected a mention within the {n_tokens} tokens of {doc_key}, "
-                    f"but found one from {start} to {end}."
-                )
             position = (start, end + 1)
+            characters = joined.span(*position, f"a mention of {doc_key}")
             kb_id = ",".join(dict.fromkeys(clusters.get(position, [])))
             if "," in kb_id:
                 report.record(NOTED, "mention", "is in several clusters", doc_key)
-            mentions.append(Mention(*position, label, kb_id))
+            if any(token in UNESCAPED for token in tokens[start : end + 1]):
+                report.record(CHANGED, "mention", "bracket or quote unescaped", doc_key)
             positions.append(position)
+            mentions.append(Mention(*characters, label, kb_id))
     for position in clusters:
         if position not in positions:
             report.record(LOST, "coreference", "it is no mention", doc_key)
-    return mentions, positions
+    return positions, mentions
 
 
-def _check_row(row: list[Any], length: int, expected: str, doc_key: str) -> None:
-    if len(row) != length:
-        raise ValueError(f"expected {expected}, but found {row} in {doc_key}.")
+def _check_row(row: list[Any], n_numbers: int, expected: str, doc_key: str) -> None:
+    if (
+        not isinstance(row, list)
+        or len(row) != expected.count(",") + 1
+        or any(type(number) is not int for number in row[:n_numbers])
+    ):
+        raise ValueError(f"expected {expected}, but found {shorten(row)} in {doc_key}.")
 
 
 FORMAT = Format(

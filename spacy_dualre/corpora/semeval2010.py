@@ -19,8 +19,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..relations import Relation
-from .docs import ENTITIES_KEY, Mention, add_relations, make_doc
-from .format import Format, input_error, read_lines
+from .docs import ENTITIES_KEY, Document, Mention, make_doc
+from .format import Format, input_error, read_lines, shorten
 from .report import CHANGED, NOTED, Report, SplitReport
 
 TRAIN_FILE = "SemEval2010_task8_training/TRAIN_FILE.TXT"
@@ -147,14 +147,15 @@ def _read_sentences(path: Path) -> Iterator[Sentence]:
                 path,
                 label_number,
                 "expected a label such as 'Cause-Effect(e1,e2)' or 'Other', but found "
-                f"'{label}'. Is the file complete?",
+                f"{shorten(label)}. Is the file complete?",
             )
         comment_number, comment = next(lines, (label_number + 1, ""))
         if not comment.startswith("Comment:"):
             raise input_error(
                 path,
                 comment_number,
-                f"expected a line that begins with 'Comment:', but found '{comment}'. "
+                f"expected a line that begins with 'Comment:', but found "
+                f"{shorten(comment)}. "
                 "Is the file complete?",
             )
         yield _parse_sentence(match[1], list(tagged.groups()), label)
@@ -181,22 +182,18 @@ def _parse_sentence(id_: str, parts: list[str], label: str) -> Sentence:
 def _make_doc(nlp: Language, sentence: Sentence, report: SplitReport) -> Doc:
     for _ in range(sentence.glued):
         report.record(CHANGED, "text", "space set where a tag was glued", sentence.id)
-    report.rows["mention"] += 2
-    doc = make_doc(nlp, sentence.text, sentence.nominals, sentence.id, report)
-    # One sentence, whatever full stops it has.
-    for token in doc:
-        token.is_sent_start = token.i == 0
-    e1, e2 = doc.spans[ENTITIES_KEY]
     relations = []
     if sentence.label == NO_RELATION:
         report.record(NOTED, "sentence", "labelled Other: no relation", sentence.id)
     else:
-        report.rows["relation"] += 1
         name, _, direction = sentence.label.partition("(")
-        subject, object_ = (e1, e2) if direction.startswith("e1") else (e2, e1)
+        subject, object_ = (0, 1) if direction.startswith("e1") else (1, 0)
         relations.append((subject, object_, name))
-    add_relations(doc, relations, report)
-    return doc
+    # One sentence, whatever full stops it has.
+    document = Document(
+        sentence.id, sentence.text, sentence.nominals, relations, sentences=[0]
+    )
+    return make_doc(nlp, document, report)
 
 
 FORMAT = Format(

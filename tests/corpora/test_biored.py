@@ -222,7 +222,7 @@ def test_other_json(convert_files, text):
     ],
 )
 def test_bad_document_is_named_with_its_line(convert_files, changes, expected):
-    with pytest.raises(ValueError, match=f"Train.BioC.JSON, line 4: {expected}"):
+    with pytest.raises(ValueError, match=f"Train.BioC.JSON, line 3: {expected}"):
         convert_files("biored", corpus(**changes))
 
 

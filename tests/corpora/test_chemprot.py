@@ -101,6 +101,7 @@ def test_report(converted):
     assert data["relations"] == {"CPR:3": 2, "CPR:4": 2, "CPR:9": 1}
     found = {(f["outcome"], f["what"], f["reason"]): f for f in data["findings"]}
     assert {key: finding["count"] for key, finding in found.items()} == {
+        ("noted", "document", "sentences were found by rule"): 1,
         ("changed", "mention", "split a token at its edge"): 3,
         ("noted", "mention", "not in doc.ents: overlaps a longer"): 2,
         ("noted", "pair", "has more than one label"): 1,

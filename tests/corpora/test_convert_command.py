@@ -1,14 +1,18 @@
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 
+import catalogue
 import pytest
+import spacy
 import srsly
+from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
 from spacy_dualre.cli.convert import convert
-from spacy_dualre.corpora import CORPORA
+from spacy_dualre.corpora import FORMATS
 from spacy_dualre.corpora.format import Format
 from spacy_dualre.corpora.report import SplitReport
 
@@ -25,6 +29,15 @@ CONTENT = (json.dumps(DOCUMENT) + "\n").encode("utf8")
 COUNTS = {"train": {"documents": 1, "sentences": 1, "mentions": 2, "relations": 1}}
 
 
+@contextmanager
+def registered(name, format_):
+    FORMATS.register(name, func=format_)
+    try:
+        yield
+    finally:
+        catalogue._remove(("spacy_dualre", "formats", name))
+
+
 @pytest.fixture
 def input_dir(tmp_path):
     path = tmp_path / "input"
@@ -34,12 +47,12 @@ def input_dir(tmp_path):
 
 
 @pytest.fixture
-def known(monkeypatch):
+def known():
     """A format "known", which is one JSONL file with known checksum and counts."""
     files = {"train.jsonl": hashlib.sha256(CONTENT).hexdigest()}
-    format_ = Format(CORPORA["jsonl"].read, files, COUNTS)
-    monkeypatch.setitem(CORPORA, "known", format_)
-    return format_
+    format_ = Format(FORMATS.get("jsonl").read, files, COUNTS)
+    with registered("known", format_):
+        yield format_
 
 
 def run(*args):
@@ -74,7 +87,7 @@ def test_losses_are_printed(input_dir, tmp_path):
     (input_dir / "train.jsonl").write_text(json.dumps({**DOCUMENT, "meta": 1}))
     code, output = run("jsonl", input_dir, tmp_path / "output")
     assert code == 0
-    assert "lost: field 'meta' not part of the format (e.g. 1)" in output
+    assert "lost: field 'meta' not part of the format, which has id, text," in output
     assert "Nothing was lost" not in output
 
 
@@ -93,14 +106,38 @@ def test_failed_conversion_leaves_the_last_one(input_dir, tmp_path):
     (input_dir / "train.jsonl").write_bytes(CONTENT + CONTENT[:50])
     code, output = run("jsonl", input_dir, output_dir)
     assert code == 1
-    assert "train.jsonl, line 2: expected a JSON object" in output
+    assert "train.jsonl, line 2: expected JSON" in output
     assert {path: path.read_bytes() for path in output_dir.iterdir()} == before
 
 
 def test_unknown_format(input_dir, tmp_path):
     code, output = run("chemprod", input_dir, tmp_path / "output")
     assert code == 1
-    assert "Unknown format 'chemprod'. Choose one of chemprot, biored" in output
+    assert "Unknown format 'chemprod'. Choose one of biored, " in output
+    assert "chemprot" in output
+
+
+def test_format_of_another_package(known, input_dir, tmp_path):
+    code, output = run("known", input_dir, tmp_path / "output")
+    assert code == 0
+    assert "known" in run("chemprod", input_dir, tmp_path / "output")[1]
+
+
+@pytest.mark.parametrize("lang", ["en", "de", "xx", "zh"])
+def test_tokenizer_is_that_of_the_language(lang, input_dir, tmp_path):
+    (input_dir / "train.jsonl").write_text(
+        '{"text": "李明 z.B. don\'t", "entities": []}'
+    )
+    assert run("jsonl", input_dir, tmp_path / lang, "--lang", lang)[0] == 0
+    nlp = spacy.blank(lang)
+    (doc,) = DocBin().from_disk(tmp_path / lang / "train.spacy").get_docs(nlp.vocab)
+    assert [t.text for t in doc] == [t.text for t in nlp("李明 z.B. don't")]
+
+
+def test_unknown_language(input_dir, tmp_path):
+    code, output = run("jsonl", input_dir, tmp_path / "output", "--lang", "qq")
+    assert code == 1
+    assert "Can't make a pipeline for --lang qq" in output
 
 
 def test_missing_files(tmp_path):
@@ -140,7 +177,7 @@ def test_file_cut_within_a_document(known, input_dir, tmp_path):
     (input_dir / "train.jsonl").write_bytes(CONTENT[:-20])
     with pytest.raises(ValueError) as e:
         convert("known", input_dir, tmp_path / "output")
-    assert "train.jsonl, line 1: expected a JSON object" in str(e.value)
+    assert "train.jsonl, line 1: expected JSON" in str(e.value)
     assert "is not the known file" in str(e.value)
 
 
@@ -173,15 +210,17 @@ def test_split_of_an_earlier_conversion(input_dir, tmp_path):
     assert [path.name for path in output_dir.iterdir()] == ["dev.spacy"]
 
 
-def test_converter_that_loses_something_silently(monkeypatch, input_dir, tmp_path):
+def test_converter_that_loses_something_silently(input_dir, tmp_path):
     def read(nlp, input_dir, report):
-        for split, doc in CORPORA["jsonl"].read(nlp, input_dir, report):
+        for split, doc in FORMATS.get("jsonl").read(nlp, input_dir, report):
             doc.spans["relations"] = []
             yield split, doc
 
-    monkeypatch.setitem(CORPORA, "careless", Format(read, {}, {}))
     message = "1 of the relations of train were neither written nor reported"
-    with pytest.raises(ValueError, match=message):
+    with (
+        registered("careless", Format(read)),
+        pytest.raises(ValueError, match=message),
+    ):
         convert("careless", input_dir, tmp_path / "output")
 
 
@@ -192,3 +231,68 @@ def test_few_examples_are_kept():
     (finding,) = report.to_data()["findings"]
     assert finding["count"] == 20
     assert finding["examples"] == ["0", "1", "2", "3", "4"]
+
+
+def test_findings_say_what_they_mean(input_dir, tmp_path):
+    document = {**DOCUMENT, "text": "Ann left... It is Baa."}
+    document["entities"] = [
+        {"start": 0, "end": 3, "label": "PERSON"},
+        {"start": 18, "end": 21, "label": "PLACE"},
+        {"start": 15, "end": 21, "label": "PLACE"},
+    ]
+    text = json.dumps(document).replace("left...", "left.  ")
+    (input_dir / "train.jsonl").write_text(text)
+    _, output = run("jsonl", input_dir, tmp_path / "output")
+    assert "relation crosses a sentence boundary" in output
+    assert "Set max_sentences = 2" in output
+    assert 'Set spans_key = "entities"' in output
+
+
+def test_one_file_without_a_split_is_train(input_dir, tmp_path):
+    path = (input_dir / "train.jsonl").rename(input_dir / "mine.jsonl")
+    code, output = run("jsonl", path, tmp_path / "output")
+    assert code == 0
+    assert "all is written to train.spacy" in output
+    assert "spacy-dualre divide" in output
+
+
+def test_no_progress_bar_without_a_terminal(input_dir, tmp_path, capfd):
+    convert("jsonl", input_dir, tmp_path / "output", progress=True)
+    assert capfd.readouterr().err == ""
+
+
+def test_check_lists_the_errors_and_writes_nothing(input_dir, tmp_path):
+    entities = [{"start": 0, "end": 99, "label": "X"}, {"start": 0, "end": 1}]
+    bad = json.dumps({**DOCUMENT, "entities": entities})
+    text = "\n".join([json.dumps(DOCUMENT), bad, "{", bad])
+    (input_dir / "train.jsonl").write_text(text)
+    before = set(tmp_path.rglob("*"))
+    code, output = run("jsonl", input_dir, "--check")
+    assert code == 1
+    for place in (
+        "line 2: entity 0: expected 0 <= start < end <= 17",
+        "line 2: entity 1: expected a string that is not empty as 'label'",
+        "line 3: expected JSON",
+        "line 4: entity 1",
+    ):
+        assert place in output
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_check_stops_at_twenty_errors(input_dir):
+    (input_dir / "train.jsonl").write_text("{\n" * 50)
+    code, output = run("jsonl", input_dir, "--check")
+    assert code == 1
+    assert "20 or more errors" in output
+
+
+def test_check_of_files_without_errors(input_dir):
+    code, output = run("jsonl", input_dir, "--check")
+    assert code == 0
+    assert "No errors" in output
+
+
+def test_output_directory_is_needed_to_convert(input_dir):
+    code, output = run("jsonl", input_dir)
+    assert code == 1
+    assert "Give a directory to write to, or --check" in output

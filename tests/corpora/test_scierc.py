@@ -103,8 +103,9 @@ def test_losses(convert_files, changes, reason):
     [
         ({"ner": [[]]}, "a list in 'ner' and in 'relations' for each of the 2"),
         ({"ner": [[[2, 3]], []]}, r"\[start, end, label\], but found \[2, 3\]"),
-        ({"ner": [[[2, 30, "Task"]], []]}, "a mention within the 21 tokens"),
-        ({"ner": [[["2", "3", "Task"]], []]}, "a document with 'doc_key'"),
+        ({"ner": [[[2, 30, "Task"]], []]}, "a mention of X01-1 within the 21 tokens"),
+        ({"ner": [[[True, 3, "Task"]], []]}, r"\[start, end, label\], but found"),
+        ({"ner": [[["2", "3", "Task"]], []]}, r"\[start, end, label\], but found"),
         ({"ner": [[[2, 3, 5]], []]}, "strings as type"),
         ({"relations": [[[2, 3, "X"]], []]}, r"\[start1, .* but found"),
         ({"clusters": [[[2]]]}, r"\[start, end\]"),
@@ -122,5 +123,5 @@ def test_bad_documents(convert_files, changes, expected):
 def test_truncated(convert_files):
     files = corpus()
     files["train.json"] += files["train.json"][:100]
-    with pytest.raises(ValueError, match="train.json, line 2: expected a JSON object"):
+    with pytest.raises(ValueError, match="train.json, line 2: expected JSON"):
         convert_files("scierc", files)

@@ -1,0 +1,173 @@
+"""BioC, JSON or XML: documents in passages, with mentions and relations.
+
+A relation between mentions has two `node`s (`refid`, the id of an annotation); the
+first is the subject. One between concepts has the infons `entity1` and `entity2`, as in
+BioRED; see `concept_relations` for how it is kept. The type of a mention or relation is
+its infon `type`, the concept of a mention its infon `identifier`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from spacy.tokens import Doc
+
+from .concept_relations import ConceptRelation, relate_concepts, split_identifiers
+from .docs import Document, Mention
+from .documents import DocumentReader
+from .format import Format, input_error, read_text
+from .json_files import Fail, get_objects, read_json_list
+from .report import CHANGED, LOST, SplitReport
+
+
+def read_documents(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read the documents of a file, JSON or XML after its name. Those of XML are
+    brought into the form of JSON.
+    """
+    if not path.name.lower().endswith(".xml"):
+        yield from read_json_list(path, fail, "documents")
+        return
+    text = read_text(path)
+    try:
+        root = ElementTree.fromstring(text.encode("utf8"))
+    except ElementTree.ParseError as e:
+        line = e.position[0]
+        fail(input_error(path, line, f"expected XML, but {e}. Is the file complete?"))
+        return
+    starts = [match.start() for match in re.finditer(r"<document[\s>]", text)]
+    for start, element in zip(starts, root.iter("document")):
+        yield text.count("\n", 0, start) + 1, _from_xml(element)
+
+
+def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
+    """Read a document. See `DocumentReader`."""
+    doc_id = str(data.get("id") or name)
+    text = ""
+    paragraphs = []
+    mentions: list[Mention] = []
+    index: dict[str, int] = {}
+    for passage in data["passages"]:
+        parts = [passage, *get_objects(passage, "sentences")]
+        for part in parts:
+            if part.get("text"):
+                offset = part["offset"]
+                if offset < len(text):
+                    raise ValueError(
+                        f"expected offsets in the order of the text, in characters, "
+                        f"but a passage begins at {offset}, and the text before it "
+                        f"has {len(text)}."
+                    )
+                if part is passage:
+                    paragraphs.append(offset)
+                text = text.ljust(offset) + part["text"]
+        for part in parts:
+            for annotation in get_objects(part, "annotations"):
+                id_ = str(annotation["id"])
+                index[id_] = len(mentions)
+                mentions.append(_read_mention(annotation, id_, doc_id, report))
+    relations = []
+    for row in _relations(data):
+        nodes = row.get("nodes") or []
+        ids = [str(node["refid"]) for node in nodes]
+        label = row["infons"].get("type")
+        if _is_of_concepts(row):
+            continue  # add_concept_relations reads it
+        if len(ids) == 2 and label and all(id_ in index for id_ in ids):
+            relations.append((index[ids[0]], index[ids[1]], label))
+            continue
+        reason = "an argument is no mention"
+        if len(ids) != 2:
+            reason = "it has not two nodes"
+        elif not label:
+            reason = "it has no infon 'type'"
+        report.rows["relation"] += 1
+        report.record(LOST, "relation", reason, doc_id)
+    return Document(doc_id, text, mentions, relations, paragraphs=paragraphs)
+
+
+def add_concept_relations(doc: Doc, data: dict[str, Any], report: SplitReport) -> None:
+    """Put the relations between concepts on a Doc. See `DocumentReader`."""
+    relations = []
+    for row in _relations(data):
+        if _is_of_concepts(row):
+            infons = row["infons"]
+            first, second = infons["entity1"].strip(), infons["entity2"].strip()
+            relations.append(
+                ConceptRelation(first, second, infons["type"], infons.get("novel", ""))
+            )
+    if relations:
+        if doc.spans["relations"]:
+            raise ValueError(
+                "expected relations between mentions or between concepts, but found "
+                "both in one document."
+            )
+        relate_concepts(doc, relations, report)
+
+
+def _read_mention(
+    annotation: dict[str, Any], id_: str, doc_id: str, report: SplitReport
+) -> Mention:
+    infons = annotation["infons"]
+    locations = get_objects(annotation, "locations")
+    starts = [location["offset"] for location in locations]
+    ends = [location["offset"] + location["length"] for location in locations]
+    if len(locations) > 1:
+        report.record(CHANGED, "mention", "in pieces: taken as a whole", doc_id)
+    identifier, changed = split_identifiers(infons.get("identifier", ""))
+    if changed:
+        report.record(CHANGED, "mention", "blanks around an identifier removed", doc_id)
+    return Mention(
+        min(starts),
+        max(ends),
+        infons["type"],
+        kb_id="" if identifier == "-" else identifier,
+        id=id_,
+        text=annotation.get("text") if len(locations) == 1 else None,
+    )
+
+
+def _relations(data: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = get_objects(data, "relations")
+    for passage in data["passages"]:
+        rows = rows + get_objects(passage, "relations")
+        for sentence in get_objects(passage, "sentences"):
+            rows = rows + get_objects(sentence, "relations")
+    return rows
+
+
+def _is_of_concepts(row: dict[str, Any]) -> bool:
+    return not row.get("nodes") and "entity1" in row["infons"]
+
+
+def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
+    """A document, passage, sentence, annotation or relation as JSON has it."""
+    data: dict[str, Any] = {"infons": {}, **element.attrib}
+    for child in element:
+        text = child.text or ""
+        if child.tag == "infon":
+            data["infons"][child.get("key", "")] = text
+        elif child.tag == "offset":
+            data["offset"] = int(text)
+        elif child.tag == "location":
+            location = {key: int(child.get(key, "")) for key in ("offset", "length")}
+            data.setdefault("locations", []).append(location)
+        elif child.tag == "node":
+            data.setdefault("nodes", []).append(dict(child.attrib))
+        elif child.tag in ("id", "text"):
+            data[child.tag] = text
+        else:
+            data.setdefault(f"{child.tag}s", []).append(_from_xml(child))
+    return data
+
+
+FORMAT = Format(
+    DocumentReader(
+        (".json", ".xml"),
+        read_documents,
+        parse,
+        "a BioC document with 'passages' and 'relations'",
+        finish=add_concept_relations,
+    )
+)
