@@ -58,6 +58,7 @@ class Document(NamedTuple):
         only the pairs in `relations` were looked at.
     unknown (Sequence[Tuple[int, int]]): Pairs that were not looked at, as positions in
         `mentions`.
+    labels (Optional[Sequence[str]]): The labels that were looked for. None: all.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Document(NamedTuple):
     paragraphs: Sequence[int] = ()
     complete: bool = True
     unknown: Sequence[tuple[int, int]] = ()
+    labels: Sequence[str] | None = None
 
 
 def make_doc(
@@ -119,6 +121,8 @@ def make_doc(
         else:
             relations.append((subject, object_, label))
     add_relations(doc, relations, report)
+    if document.labels is not None:
+        doc.user_data["labels"] = list(document.labels)
     if not document.complete:
         doc.user_data["complete"] = False
         report.record(NOTED, "document", "only the listed pairs are decided", doc_id)

@@ -119,6 +119,24 @@ def get_field(data: dict[str, Any], key: str, kind: type) -> Any:
     return value
 
 
+def get_strings(data: dict[str, Any], key: str) -> list[str] | None:
+    """Get an optional list of strings of a JSON object.
+
+    data (Dict[str, Any]): The object.
+    key (str): The field.
+    RETURNS (Optional[List[str]]): Its value. None: there is none.
+    RAISES (ValueError): If it is something else.
+    """
+    value = data.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(s, str) for s in value):
+        raise ValueError(
+            f"expected a list of strings as '{key}', but found {shorten(value)}."
+        )
+    return value
+
+
 def get_objects(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """Get a field that is a list of objects; an empty one where it is missing.
 

@@ -22,12 +22,12 @@ from typing import Any
 from .docs import Document, Mention, check_offsets
 from .documents import DocumentReader, SeveralErrors
 from .format import Format, shorten
-from .json_files import get_field, get_objects, read_json_lines
+from .json_files import get_field, get_objects, get_strings, read_json_lines
 from .report import LOST, SplitReport
 
 KNOWN = (
     *("id", "text", "entities", "relations"),
-    *("sentences", "tokens", "complete", "unknown"),
+    *("sentences", "tokens", "complete", "unknown", "labels"),
 )
 KNOWN_OF_ENTITY = ("start", "end", "label", "id", "text")
 KNOWN_OF_RELATION = ("subject", "object", "label")
@@ -49,6 +49,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     mentions: list[Mention] = []
     relations: list[tuple[int, int, str]] = []
     complete = True
+    labels: list[str] | None = None
     bounds: dict[str, list[tuple[int, int]] | None] = {}
     unknown: list[tuple[int, int]] = []
     _record_unknown(data, KNOWN, doc_id, report)
@@ -61,6 +62,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         listed = get_objects(data, "relations")
         if data.get("complete") is not None:
             complete = get_field(data, "complete", bool)
+        labels = get_strings(data, "labels")
         for key in ("sentences", "tokens"):
             bounds[key] = _get_bounds(data, key, len(text))
         unknown = _get_pairs(data, "unknown", "[subject, object]")
@@ -90,6 +92,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         sentences=None if sentences is None else [start for start, _ in sentences],
         complete=complete,
         unknown=unknown,
+        labels=labels,
     )
 
 
