@@ -3,6 +3,7 @@
 import pytest
 import spacy
 import srsly
+from spacy_dualre.gold import copy_gold_entities
 from tiny_corpus import (
     make_docs,
     make_examples,
@@ -16,7 +17,6 @@ from tiny_corpus import (
 from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
-from spacy_dualre.gold import copy_gold_entities
 from spacy_dualre.pruning import choose_measure, choose_prune, measure_pruning
 
 NAME = "dual_relation_extractor"

@@ -9,6 +9,9 @@ import spacy
 import torch
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy_dualre.architectures import has_bfloat16
+from spacy_dualre.sampling import TRAIN_DESCRIPTIONS
+from spacy_dualre.shim import get_shim
 from thinc.api import SGD, Adam, RAdam
 from tiny_corpus import (
     PREDICATES,
@@ -21,10 +24,6 @@ from tiny_corpus import (
     triples_of,
     with_entities,
 )
-
-from spacy_dualre.architectures import has_bfloat16
-from spacy_dualre.sampling import TRAIN_DESCRIPTIONS
-from spacy_dualre.shim import get_shim
 
 NAME = "dual_relation_extractor"
 
