@@ -7,11 +7,11 @@ import pytest
 import spacy
 from spacy.tokens import Span
 from spacy.training import Example
-from spacy_dualre.corpus import build_corpus
-from spacy_dualre.scorer import score_relations
 from tiny_corpus import make_docs, make_pipeline, train, write_corpus
 
 from spacy_dualre import set_relations
+from spacy_dualre.corpus import build_corpus
+from spacy_dualre.scorer import score_relations
 
 NAME = "dual_relation_extractor"
 
