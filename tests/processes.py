@@ -18,11 +18,11 @@ socket.create_connection = socket.getaddrinfo = refuse
 
 def run_python(code, *arguments, **environment):
     """Run code in a fresh process. RETURNS (str): What it prints."""
-    return run_process("-W", "ignore", "-c", code, *arguments, **environment)
+    return run_process("-W", "ignore", "-c", code, *arguments, **environment)[0]
 
 
 def run_process(*arguments, **environment):
-    """Run `python ...`. RETURNS (str): What it prints, errors last."""
+    """Run `python ...`. RETURNS (Tuple[str, str]): What it prints, and its errors."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
@@ -31,4 +31,4 @@ def run_process(*arguments, **environment):
         timeout=500,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done.stdout, done.stderr

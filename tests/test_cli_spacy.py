@@ -148,7 +148,7 @@ def spacy_command(*arguments):
 
 def spacy_process(*arguments):
     """Run `python -m spacy ...`. RETURNS (str): What it prints."""
-    return run_process("-m", "spacy", *arguments, HF_HUB_OFFLINE="1")
+    return "".join(run_process("-m", "spacy", *arguments, HF_HUB_OFFLINE="1"))
 
 
 def fill(template, path, **values):

@@ -37,7 +37,7 @@ def find(doc, predicates, find_pairs=EVERYWHERE):
 
 
 def decode(found, probabilities, **settings):
-    return build_decoder(**settings)(Scored(found, probabilities), None)
+    return build_decoder(**settings)(Scored(found, probabilities), None, False)
 
 
 def scored(found, related):

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import Span
 
-from spacy_dualre.output.decoder import build_decoder, choose_predicates
+from spacy_dualre.output.decoder import build_decoder
 from spacy_dualre.output.probabilities import Scored
 from spacy_dualre.pairs.candidates import build_candidate_pairs, find_candidates
 from spacy_dualre.predicates import parse_predicates
@@ -23,10 +23,12 @@ def found():
     return find_candidates(doc, PREDICATES, build_candidate_pairs(None))
 
 
-def decode(found, rows, threshold=None, **settings):
+def decode(found, rows, threshold=None, multi_label=False, **settings):
     """RETURNS: The relations as (start of the subject, label, score)."""
     probabilities = numpy.asarray(rows, dtype="float32")
-    relations = build_decoder(**settings)(Scored(found, probabilities), threshold)
+    relations = build_decoder(**settings)(
+        Scored(found, probabilities), threshold, multi_label
+    )
     return [(r.subject.start, r.label, r.score) for r in relations]
 
 
@@ -58,15 +60,39 @@ def test_a_threshold_beats_no_relation(found):
     assert decode(found, rows, threshold=0.26) == []
 
 
-def test_a_predicate_that_was_not_scored_reaches_no_threshold():
-    best, _ = choose_predicates(numpy.asarray([[1.0, 0.0], [0.5, 0.5]]), 0.0)
-    assert best.tolist() == [0, 1]
+def test_a_predicate_that_was_not_scored_reaches_no_threshold(found):
+    rows = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
+    assert decode(found, rows, threshold=0.0) == [(2, "inhibits", 0.5)]
+
+
+def test_a_predicate_may_have_a_threshold_of_its_own(found):
+    rows = [[0.5, 0.125, 0.375], [0.25, 0.375, 0.375]]
+    threshold = {"inhibits": 0.5, "binds": 0.375}
+    assert decode(found, rows, threshold) == [(0, "binds", 0.375), (2, "binds", 0.375)]
+
+
+def test_without_a_threshold_of_its_own_a_predicate_must_beat_no_relation(found):
+    rows = [[0.375, 0.375, 0.25], [0.25, 0.5, 0.25]]
+    assert decode(found, rows, {"binds": 0.9}) == [(2, "inhibits", 0.5)]
+
+
+def test_several_predicates_of_a_pair_are_all_found_if_that_is_asked_for(found):
+    rows = [[0.25, 0.375, 0.375], [1.0, 0.0, 0.0]]
+    assert len(decode(found, rows)) == 1
+    expected = [(0, "inhibits", 0.375), (0, "binds", 0.375)]
+    assert decode(found, rows, multi_label=True) == expected
+
+
+def test_the_more_probable_direction_keeps_all_its_predicates(found):
+    rows = [[0.25, 0.375, 0.375], [0.0, 0.5, 0.5]]
+    kept = decode(found, rows, multi_label=True, single_direction=True)
+    assert kept == [(2, "inhibits", 0.5), (2, "binds", 0.5)]
 
 
 def test_a_decoder_pickles(found):
     decoder = pickle.loads(pickle.dumps(build_decoder(single_direction=True)))
     scored = Scored(found, numpy.asarray([[0, 1, 0], [0, 1, 0]], dtype="float32"))
-    assert len(decoder(scored, None)) == 1
+    assert len(decoder(scored, None, False)) == 1
 
 
 @pytest.mark.parametrize("setting", [{"concepts": "sum"}, {"single_direction": "no"}])

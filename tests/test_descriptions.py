@@ -53,8 +53,9 @@ def read_descriptions(described, doc):
 def description_texts(predicate):
     """RETURNS: The slots in their order, and the texts before, between and after."""
     pattern = "|".join(map(re.escape, SLOTS))
-    slots = re.findall(pattern, predicate.description)
-    return slots, re.split(pattern, predicate.description)
+    (description,) = predicate.descriptions
+    slots = re.findall(pattern, description)
+    return slots, re.split(pattern, description)
 
 
 @given(doc=docs(), fill_spans=st.booleans())

@@ -53,7 +53,7 @@ def run():
         encoder_from_config(META["encoder_config"]),
         META["num_labels"],
         temperature=META["init_temperature"],
-        budget=Budget(),
+        budget=Budget(4096, 256),
     )
     weights = load_file(FOLDER / "weights.safetensors")
     weights = {our_name(name): weight for name, weight in weights.items()}
