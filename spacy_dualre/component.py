@@ -321,7 +321,8 @@ class DualRelationExtractor(SavedPipe):
         check_types(self._predicates, sorted(types))
         self.model.initialize(X=gold_candidates)
         completed = self._complete(examples)
-        if all(lacks_entities(eg.predicted, self.spans_key) for eg in completed):
+        bare = all(lacks_entities(eg.predicted, self.spans_key) for eg in completed)
+        if bare and not self.use_gold_ents:
             return  # what there is to learn depends on the components before this one
         found = [self.find_candidates(example.predicted) for example in completed]
         report_data(self.name, completed, found, self.relations_key)

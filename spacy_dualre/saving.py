@@ -110,7 +110,8 @@ class SavedPipe(TrainablePipe):
                 state = json.loads(read("cfg"))
                 cfg = dict(self.configured)
                 for key, before in state["configured"].items():
-                    if not self.configured[key] or _same(self.configured[key], before):
+                    now = self.configured[key]
+                    if now in (None, []) or _same(now, before):
                         cfg[key] = state[key]
                 self.set_cfg(cfg)
         if "model" not in exclude:

@@ -8,6 +8,8 @@ from hypothesis import settings
 from tiny_corpus import make_pipeline, train
 from tiny_encoders import MAKERS, make_bert
 
+from spacy_dualre.model.encoders import add_markers, load_encoder
+
 # One thread for each of pytest-xdist's workers and for the commands they run; and no
 # test needs a model hub.
 torch.set_num_threads(1)
@@ -56,3 +58,21 @@ def trained_path(trained, tmp_path_factory):
 def any_encoder(request, tmp_path_factory):
     """The folder of a tiny encoder, once for each family."""
     return MAKERS[request.param](tmp_path_factory.mktemp("encoders") / request.param)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(any_encoder):
+    """The tokenizer of each family, with the markers of the types LOC and PER."""
+    return with_markers(any_encoder)
+
+
+@pytest.fixture(scope="session")
+def bert_tokenizer(bert):
+    """The tokenizer of BERT, with the markers of the types LOC and PER."""
+    return with_markers(bert)
+
+
+def with_markers(folder):
+    tokenizer, encoder = load_encoder(folder)
+    add_markers(tokenizer, [encoder], ["LOC", "PER"])
+    return tokenizer

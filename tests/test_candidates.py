@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from spacy_dualre.candidates import (
+from spacy_dualre.pairs.candidates import (
     build_candidate_pairs,
     find_candidates,
     get_entities,

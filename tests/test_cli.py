@@ -82,10 +82,10 @@ def test_evaluate_prints_the_scores_of_concepts(run, trained_path, tmp_path):
         ]
         doc.ents = list(spans.values())
     gold = write_corpus(tmp_path / "gold.spacy", docs)
-    nlp = spacy.load(trained_path)
-    nlp.get_pipe("dual_relation_extractor").cfg["concepts"] = "max"
-    nlp.to_disk(tmp_path / "model")
-    result = run("evaluate", tmp_path / "model", gold)
+    component = "--components.dual_relation_extractor"
+    settings = [f"{component}.decoder.concepts", "max"]
+    settings += [f"{component}.scorer.concepts", "true"]
+    result = run("evaluate", trained_path, gold, *settings)
     assert result.exit_code == 0, result.output
     assert re.search(r"^concept +100.00 +100.00 +100.00$", result.output, re.MULTILINE)
 

@@ -1,17 +1,16 @@
 """spaCy's own commands on a pipeline with the component, as a user runs them."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 import spacy
+from processes import NO_NETWORK, run_process, run_python
 from spacy.cli import setup_cli  # noqa: F401 (registers the commands)
 from spacy.cli._util import app
 from spacy.cli.find_threshold import find_threshold
 from spacy.tokens import DocBin
-from test_serialization import NO_NETWORK, run_python
 from tiny_corpus import (
     PREDICATES,
     gold_triples,
@@ -149,15 +148,7 @@ def spacy_command(*arguments):
 
 def spacy_process(*arguments):
     """Run `python -m spacy ...`. RETURNS (str): What it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "spacy", *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return "".join(run_process("-m", "spacy", *arguments, HF_HUB_OFFLINE="1"))
 
 
 def fill(template, path, **values):

@@ -7,11 +7,16 @@ from spacy.tokens import Span
 from spacy.training import Example
 
 from spacy_dualre import set_relations
-from spacy_dualre.candidates import build_candidate_pairs, concepts_of, find_candidates
-from spacy_dualre.concepts import join_mentions
-from spacy_dualre.decoding import decode
+from spacy_dualre.output.decoder import build_decoder
+from spacy_dualre.output.probabilities import Scored
+from spacy_dualre.output.scorer import score_relations
+from spacy_dualre.pairs.candidates import (
+    build_candidate_pairs,
+    concepts_of,
+    find_candidates,
+)
+from spacy_dualre.pairs.concepts import join_mentions
 from spacy_dualre.predicates import parse_predicates
-from spacy_dualre.scorer import score_relations
 
 PREDICATES = parse_predicates({"binds": {"symmetric": True}})
 DIRECTED = parse_predicates({"inhibits": {}})
@@ -29,6 +34,10 @@ def doc():
 
 def find(doc, predicates, find_pairs=EVERYWHERE):
     return find_candidates(doc, predicates, find_pairs)
+
+
+def decode(found, probabilities, **settings):
+    return build_decoder(**settings)(Scored(found, probabilities), None, False)
 
 
 def scored(found, related):
@@ -50,9 +59,8 @@ def test_a_mention_without_id_has_no_concept(doc):
 
 def test_two_concepts_have_one_relation_from_their_most_probable_mentions(doc):
     found = find(doc, PREDICATES)
-    relations = decode(
-        (found, scored(found, {(0, 1): 0.6, (2, 3): 0.9})), PREDICATES, concepts="max"
-    )
+    probabilities = scored(found, {(0, 1): 0.6, (2, 3): 0.9})
+    relations = decode(found, probabilities, concepts="max")
     assert len(relations) == 1
     (relation,) = relations
     assert (relation.subject.start, relation.object.start) == (5, 7)
@@ -63,20 +71,20 @@ def test_two_concepts_have_one_relation_from_their_most_probable_mentions(doc):
 def test_the_mean_outvotes_a_single_mention_pair(doc):
     found = find(doc, PREDICATES)
     probabilities = scored(found, {(0, 1): 0.9})
-    assert decode((found, probabilities), PREDICATES, concepts="max")
-    assert not decode((found, probabilities), PREDICATES, concepts="mean")
+    assert decode(found, probabilities, concepts="max")
+    assert not decode(found, probabilities, concepts="mean")
 
 
 def test_directions_are_joined_apart_for_a_directed_predicate(doc):
     found = find(doc, DIRECTED)
-    relations = decode((found, scored(found, {(0, 1): 0.9})), DIRECTED, concepts="max")
+    relations = decode(found, scored(found, {(0, 1): 0.9}), concepts="max")
     ids = [(relation.subject.kb_id_, relation.object.kb_id_) for relation in relations]
     assert ids == [("C1", "G1")]
 
 
 def test_a_concept_is_not_related_to_itself(doc):
     found = find(doc, PREDICATES)
-    joined, _ = join_mentions(found, scored(found, {}), PREDICATES, "max")
+    joined, _ = join_mentions(found, scored(found, {}), "max")
     pairs = [{joined.entities[i].kb_id_ for i in pair} for pair in joined.pairs]
     assert pairs == [{"C1", "G1"}]
 
@@ -102,15 +110,6 @@ def test_concepts_are_scored_once_for_a_doc(doc):
     gold.user_data["concept_relations"] = [["G1", "C1", "binds", "X", "X", "No"]]
     set_relations(doc, [(doc.ents[0], doc.ents[1], "binds")])
     set_relations(gold, [(gold.ents[2], gold.ents[3], "binds")])
-    scores = score_relations([Example(doc, gold)], symmetric=["binds"], concepts="max")
+    scores = score_relations([Example(doc, gold)], symmetric=["binds"], concepts=True)
     assert scores["rel_micro_f"] == 0.0
     assert scores["rel_concept_f"] == 1.0
-
-
-def test_of_two_directions_only_the_more_probable_stays(doc):
-    found = find(doc, DIRECTED)
-    probabilities = scored(found, {(0, 1): 0.7, (1, 0): 0.8})
-    both = decode((found, probabilities), DIRECTED)
-    one = decode((found, probabilities), DIRECTED, single_direction=True)
-    assert len(both) == 2
-    assert [(r.subject.start, r.object.start) for r in one] == [(2, 0)]

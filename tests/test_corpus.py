@@ -5,7 +5,7 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training.augment import create_lower_casing_augmenter
 
-from spacy_dualre.corpus import build_corpus
+from spacy_dualre.training.corpus import build_corpus
 
 # The English tokenizer keeps "co-founder" whole and knows nothing of sentences.
 WORDS = ["Ada", "is", "co", "-founder", ".", "So", "is", "Bo", "."]

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_dualre.description_cache import DescriptionCache
+from spacy_dualre.model.description_cache import DescriptionCache
 
 
 def vector(key, version):

@@ -3,7 +3,7 @@
 import spacy
 from spacy.tokens import Span
 
-from spacy_dualre.drawing import draw_relations, parse_relations
+from spacy_dualre.output.drawing import draw_relations, parse_relations
 
 
 def make_doc(sentences=None):

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_encoders import MAKERS, MAX_LENGTH, make_bert
 
-from spacy_dualre import encoders
-from spacy_dualre.encoders import (
+from spacy_dualre.encoding.markers import marker_texts
+from spacy_dualre.model import encoders
+from spacy_dualre.model.encoders import (
     add_markers,
     encoder_from_config,
     load_encoder,
@@ -19,7 +20,6 @@ from spacy_dualre.encoders import (
     tokenizer_from_files,
     tokenizer_to_files,
 )
-from spacy_dualre.instances import marker_texts
 
 HUB_NAME = "example/carried-encoder"
 

@@ -16,8 +16,10 @@ from tiny_corpus import (
 from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
-from spacy_dualre.gold import copy_gold_entities
+from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.model.shim import get_shim
 from spacy_dualre.pruning import choose_measure, choose_prune, measure_pruning
+from spacy_dualre.training.gold import complete
 
 NAME = "dual_relation_extractor"
 VALUES = [0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5]
@@ -33,17 +35,21 @@ def half_trained(bert):
 
 @pytest.fixture
 def component(half_trained):
-    """Its component, whose settings a test may change."""
+    """Its component, whose model a test may replace."""
     component = half_trained.get_pipe(NAME)
-    settings = component.model.attrs["settings"]
-    before = dict(vars(settings))
+    before = component.model
     yield component
-    vars(settings).update(before)
+    component.model = before
+
+
+def change(component, **settings):
+    """Change settings of a component's model."""
+    component.model = with_settings(component.model, **settings)
 
 
 @pytest.fixture
 def examples(half_trained):
-    return copy_gold_entities(make_examples(half_trained), None)
+    return [complete(example, None) for example in make_examples(half_trained)]
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def save(nlp, path):
 
 def prune_of(path):
     """The setting of a pipeline that is loaded from disk."""
-    return spacy.load(path).get_pipe(NAME).model.attrs["settings"].prune
+    return get_shim(spacy.load(path).get_pipe(NAME).model).settings.prune
 
 
 # --- the simulation
@@ -73,10 +79,9 @@ def prune_of(path):
 def test_simulated_predictions_are_the_components_own(
     half_trained, component, examples, predict_with, value
 ):
-    settings = component.model.attrs["settings"]
-    settings.predict_with = predict_with
+    change(component, predict_with=predict_with)
     (row,) = measure_pruning(component, examples, [value])
-    settings.prune = value
+    change(component, prune=value)
     own = list(half_trained.pipe(with_entities(half_trained)))
     for example, doc in zip(examples, own):
         assert triples_of(example.predicted) == triples_of(doc)
@@ -91,7 +96,7 @@ def test_rows_count_the_descriptions_that_the_component_reads(component, example
     rows = measure_pruning(component, examples, VALUES)
     docs = [example.predicted for example in examples]
     for row in rows:
-        component.model.attrs["settings"].prune = row["prune"]
+        change(component, prune=row["prune"])
         compared = [
             0 if n == 1 else n
             for scored in component.predict(docs)
@@ -104,14 +109,13 @@ def test_rows_count_the_descriptions_that_the_component_reads(component, example
 
 
 def test_settings_are_the_same_afterwards(component, examples):
-    settings = component.model.attrs["settings"]
-    settings.prune = 0.25
-    before = dict(vars(settings))
+    change(component, prune=0.25)
+    before = component.model, get_shim(component.model).settings
     measure_pruning(component, examples, [0.0, 0.1])
-    assert vars(settings) == before
+    assert (component.model, get_shim(component.model).settings) == before
     with pytest.raises(ValueError, match="no candidate pairs"):
         measure_pruning(component, examples[-1:], [0.0])
-    assert vars(settings) == before
+    assert (component.model, get_shim(component.model).settings) == before
 
 
 # --- the choice
@@ -187,7 +191,7 @@ def test_applied_setting_survives_a_reload(half_trained, gold, tmp_path):
     best = choose_prune(srsly.read_json(rows), "rel_micro_f", 0.25)["prune"]
     assert prune_of(path) == best > 0
     loaded = spacy.load(path)
-    f1 = loaded.evaluate(copy_gold_entities(make_examples(loaded), None))["rel_micro_f"]
+    f1 = loaded.evaluate(make_examples(loaded))["rel_micro_f"]
     (row,) = [row for row in srsly.read_json(rows) if row["prune"] == best]
     assert f1 == pytest.approx(row["scores"]["rel_micro_f"])
     before["components"][NAME]["model"]["prune"] = best

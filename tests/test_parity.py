@@ -13,9 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spacy_dualre.batches import Inputs
-from spacy_dualre.dual_encoder import DualEncoder, joint_loss
-from spacy_dualre.encoders import encoder_from_config
+from spacy_dualre.encoding.batches import Inputs
+from spacy_dualre.model.dual_encoder import Budget, DualEncoder
+from spacy_dualre.model.encoders import encoder_from_config
+from spacy_dualre.training.loss import joint_loss
 
 FOLDER = Path(__file__).parent / "parity"
 META = json.loads((FOLDER / "meta.json").read_text())
@@ -51,8 +52,8 @@ def run():
         encoder_from_config(META["encoder_config"]),
         encoder_from_config(META["encoder_config"]),
         META["num_labels"],
-        dropout=0.0,
         temperature=META["init_temperature"],
+        budget=Budget(4096, 256),
     )
     weights = load_file(FOLDER / "weights.safetensors")
     weights = {our_name(name): weight for name, weight in weights.items()}

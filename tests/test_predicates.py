@@ -31,24 +31,38 @@ DATA = {
 
 def test_no_relation_comes_first_with_its_own_description():
     first, *others = parse_predicates(DATA)
-    assert first == (NO_RELATION, describe(NO_RELATION), (), (), False)
+    assert first == (NO_RELATION, (describe(NO_RELATION),), (), (), False)
     assert [predicate.label for predicate in others] == list(DATA)
 
 
 def test_no_relation_can_be_described_anew():
     text = "{subject} has nothing to do with {object}"
     first, _ = parse_predicates({"knows": None, NO_RELATION: text})
-    assert first.description == text
+    assert first.descriptions == (text,)
 
 
 def test_properties_are_read():
     works_for = parse_predicates(DATA)[1]
-    expected = ("works-for", "{subject} is employed by {object}")
+    expected = ("works-for", ("{subject} is employed by {object}",))
     assert works_for == (*expected, ("PER",), ("ORG", "LOC"), False)
 
 
 def test_a_label_without_properties_is_described_by_itself():
-    assert parse_predicates(DATA)[-1].description == "{subject} part of {object}"
+    assert parse_predicates(DATA)[-1].descriptions == ("{subject} part of {object}",)
+
+
+def test_a_predicate_may_have_several_descriptions():
+    texts = ["{subject} is in {object}", "{object} contains {subject}"]
+    for properties in (texts, {"description": texts}):
+        predicates = parse_predicates({"based-in": properties})
+        assert predicates[1].descriptions == tuple(texts)
+        assert parse_predicates(to_data(predicates)) == predicates
+
+
+def test_each_of_several_descriptions_is_checked():
+    texts = ["{subject} is in {object}", "{subject} is there"]
+    with pytest.raises(ValueError, match="'bad'.*{object} exactly once.*is there"):
+        parse_predicates({"bad": texts})
 
 
 def test_data_reads_back():
@@ -94,7 +108,8 @@ def test_any_label_gets_a_description_that_is_valid(label):
         ({"subject_types": "PER"}, r"'bad': subject_types must be a list"),
         ({"object_types": ["PER", 1]}, r"'bad': object_types must be a list"),
         ({"object_types": 1}, r"'bad': object_types must be a list"),
-        (["a list"], r"'bad' must have a description or properties"),
+        ([], r"'bad': the description must be a string or a list"),
+        ([3], r"'bad': a description must be a string"),
         (3, r"'bad' must have a description or properties"),
     ],
 )
@@ -136,8 +151,8 @@ def test_a_yaml_file_is_read(tmp_path, name):
         "based-in: '{subject} is in {object}'\n"
     )
     _, knows, based_in = parse_predicates(read_predicates(str(tmp_path / name)))
-    assert knows == ("knows", "{subject} and {object} have met", (), (), True)
-    assert based_in.description == "{subject} is in {object}"
+    assert knows == ("knows", ("{subject} and {object} have met",), (), (), True)
+    assert based_in.descriptions == ("{subject} is in {object}",)
 
 
 def test_a_json_file_is_read(tmp_path):
@@ -170,17 +185,17 @@ def test_a_signature_admits_its_types_in_its_direction_only():
 
 
 def test_a_predicate_without_signature_admits_any_types():
-    assert Predicate("a", describe("a")).admits("X", "Y")
+    assert Predicate("a", (describe("a"),)).admits("X", "Y")
 
 
 def test_one_side_of_a_signature_can_be_left_open():
-    predicate = Predicate("a", describe("a"), object_types=("LOC",))
+    predicate = Predicate("a", (describe("a"),), object_types=("LOC",))
     assert predicate.admits("X", "LOC")
     assert not predicate.admits("LOC", "X")
 
 
 def test_a_symmetric_signature_fits_either_way_round():
-    predicate = Predicate("a", describe("a"), ("PER",), ("ORG",), symmetric=True)
+    predicate = Predicate("a", (describe("a"),), ("PER",), ("ORG",), symmetric=True)
     assert predicate.admits("PER", "ORG")
     assert predicate.admits("ORG", "PER")
     assert not predicate.admits("PER", "PER")
@@ -188,7 +203,7 @@ def test_a_symmetric_signature_fits_either_way_round():
 
 def test_the_admission_table_says_what_each_predicate_admits():
     predicates = parse_predicates(DATA)
-    types = ["LOC", "ORG", "PER"]
+    types = ("LOC", "ORG", "PER")
     in_order, reverse = admission_table(predicates, types)
     for i, subject in enumerate(types):
         for j, object_ in enumerate(types):
@@ -202,12 +217,12 @@ def test_the_admission_table_says_what_each_predicate_admits():
 def test_no_relation_is_always_allowed(symmetric):
     properties = {"symmetric": symmetric, "subject_types": ["PER"]}
     tables = admission_table(
-        parse_predicates({NO_RELATION: properties, **DATA}), ["PER", "LOC"]
+        parse_predicates({NO_RELATION: properties, **DATA}), ("PER", "LOC")
     )
     assert all(table[:, :, 0].all() for table in tables)
 
 
 def test_the_admission_table_of_no_types_is_empty():
-    tables = admission_table(parse_predicates(DATA), [])
+    tables = admission_table(parse_predicates(DATA), ())
     assert [table.shape for table in tables] == [(0, 0, len(DATA) + 1)] * 2
     assert all(table.dtype == numpy.dtype(bool) for table in tables)

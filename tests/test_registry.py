@@ -4,11 +4,13 @@ from importlib.metadata import distribution
 
 import pytest
 import spacy
+from processes import NO_NETWORK, run_python
 from spacy.language import Language
 from spacy.util import registry
-from test_serialization import NO_NETWORK, run_python
 from thinc.api import Config
 from tiny_corpus import PREDICATES
+
+from spacy_dualre.model.shim import get_shim
 
 NAME = "dual_relation_extractor"
 REGISTERED = {
@@ -87,9 +89,26 @@ def test_config_round_trips():
         "spans_key": "things",
         "relations_key": "things_related",
         "use_gold_ents": False,
-        "train_descriptions": "hard",
-        "n_descriptions": 3,
-        "negative_ratio": 2.5,
+        "overwrite": True,
+        "sampler": {
+            "@misc": "spacy-dualre.sampler.v1",
+            "descriptions": "mixed",
+            "n_descriptions": 3,
+            "negative_ratio": 2.5,
+        },
+        "decoder": {
+            "@misc": "spacy-dualre.decoder.v1",
+            "concepts": "mean",
+            "single_direction": True,
+        },
+        "scorer": {"@scorers": "spacy-dualre.relation_scorer.v1", "concepts": True},
+        "model": {
+            "@architectures": "spacy-dualre.DualEncoder.v1",
+            "reading": {
+                "@misc": "spacy-dualre.levitated_reading.v1",
+                "markers": "both",
+            },
+        },
     }
     nlp.add_pipe(NAME, config=settings)
     text = nlp.config.interpolate().to_str()
@@ -98,11 +117,15 @@ def test_config_round_trips():
     component = again.get_pipe(NAME)
     # The order of labels is not kept by a config's sections.
     assert set(component.predicates) == set(nlp.get_pipe(NAME).predicates)
-    for key in ("threshold", "spans_key", "relations_key"):
-        assert component.cfg[key] == settings[key]
-    assert component.train_descriptions == "hard"
-    assert component.use_gold_ents is False
-    assert component.negative_ratio == 2.5
+    plain = ("threshold", "spans_key", "relations_key", "use_gold_ents", "overwrite")
+    for key in plain:
+        assert getattr(component, key) == settings[key]
+    assert component.sampler.descriptions == "mixed"
+    assert component.sampler.n_descriptions == 3
+    assert component.sampler.negative_ratio == 2.5
+    assert component.decoder.concepts == "mean"
+    assert component.decoder.single_direction is True
+    assert get_shim(component.model).settings.reading.markers == "both"
 
 
 def test_defaults_are_written_out_in_the_config():
@@ -112,7 +135,16 @@ def test_defaults_are_written_out_in_the_config():
         "components"
     ][NAME]
     assert config["model"]["@architectures"] == "spacy-dualre.DualEncoder.v1"
+    assert config["model"]["reading"]["@misc"] == "spacy-dualre.marked_reading.v1"
+    assert config["sampler"]["descriptions"] == "all"
+    assert config["decoder"] == {
+        "@misc": "spacy-dualre.decoder.v1",
+        "concepts": None,
+        "single_direction": False,
+    }
+    assert config["scorer"]["concepts"] is False
     assert config["threshold"] is None
+    assert config["overwrite"] is False
 
 
 BARE = (

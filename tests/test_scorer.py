@@ -6,7 +6,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_dualre import set_relations
-from spacy_dualre.scorer import build_relation_scorer, score_relations
+from spacy_dualre.output.scorer import build_relation_scorer, score_relations
 
 VOCAB = Vocab()
 WORDS = ["Ada", "Bo", "Cy", "Oslo", "Rome"]

@@ -83,7 +83,7 @@ def make_pipeline(encoder, model=None, name="dual_relation_extractor", **config)
     config: Arguments of the component.
     """
     nlp = spacy.blank("en")
-    architecture = {"encoder": encoder, "dropout": 0.0, **(model or {})}
+    architecture = {"encoder": encoder, **(model or {})}
     architecture["@architectures"] = "spacy-dualre.DualEncoder.v1"
     nlp.add_pipe(
         "dual_relation_extractor",
@@ -108,6 +108,12 @@ def train(nlp, steps=60, learn_rate=0.003):
         nlp.update(examples, sgd=optimizer, losses=step, drop=0.0)
         losses.append(sum(step.values()))
     return losses
+
+
+def levitated(markers):
+    """The setting of the model for levitated markers."""
+    reading = {"@misc": "spacy-dualre.levitated_reading.v1", "markers": markers}
+    return {"reading": reading}
 
 
 def relations_of(doc) -> list[tuple]:

@@ -181,6 +181,8 @@ def init(
     )
     if start is not None:
         shim.module.copy_projections(start.module)
+    if settings.alpha < 1:
+        shim.describe(X[0].predicates)  # refuses descriptions that are too long
 
 
 def forward(

@@ -60,7 +60,7 @@ class DescriptionCache:
                 self._slots.move_to_end(keys[i])
             self.misses += len(missing)
             self.hits += len(known)
-        if not missing:
+        if keys and not missing:
             vectors = kept.new_empty((len(keys), kept.shape[1]))
             vectors[known] = kept
             return vectors
@@ -75,6 +75,8 @@ class DescriptionCache:
         return vectors
 
     def _store(self, keys: list[bytes], vectors: Tensor) -> None:
+        if not self.size:
+            return
         keys, vectors = keys[-self.size :], vectors[-self.size :]
         if not len(self._vectors):
             self._vectors = vectors.new_empty((self.size, vectors.shape[1]))
@@ -85,5 +87,7 @@ class DescriptionCache:
                 full = len(self._slots) == self.size
                 slot = self._slots.popitem(last=False)[1] if full else len(self._slots)
                 self._slots[key] = slot
+            else:  # another thread was faster; it must not be the next to go
+                self._slots.move_to_end(key)
             slots.append(slot)
         self._vectors[slots] = vectors

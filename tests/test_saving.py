@@ -1,13 +1,11 @@
 """Saving, loading, copying and sending to other processes."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 
 import pytest
 import spacy
+from processes import NO_NETWORK, run_process, run_python
 from spacy.tokens import Doc, DocBin
 from tiny_corpus import (
     PREDICATES,
@@ -21,30 +19,6 @@ from tiny_corpus import (
 )
 
 NAME = "dual_relation_extractor"
-
-# Runs before anything else in a process: every attempt to reach a network fails.
-NO_NETWORK = """
-import socket
-
-def refuse(*args, **kwargs):
-    raise AssertionError("the network was used")
-
-socket.socket.connect = socket.socket.connect_ex = refuse
-socket.create_connection = socket.getaddrinfo = refuse
-"""
-
-
-def run_python(code, *arguments, **environment):
-    """Run code in a fresh process. RETURNS (str): What it prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -246,10 +220,9 @@ def test_two_trained_pipelines_do_not_share_descriptions(half_trained_path, bert
 def test_component_with_a_key_of_its_own_keeps_it(bert, tmp_path):
     nlp = make_pipeline(bert, relations_key="found_relations")
     train(nlp, steps=2)
-    nlp.get_pipe(NAME).to_disk(tmp_path)
+    nlp.to_disk(tmp_path)
     Doc.remove_extension("found_relations")
-    other = spacy.blank("en")
-    other.add_pipe(NAME).from_disk(tmp_path)
+    other = spacy.load(tmp_path)
     doc = other(make_doc(other.vocab, "Anna .", [(0, 1, "PER")], []))
     assert doc._.found_relations == ()
 
@@ -333,15 +306,8 @@ def test_several_processes_give_the_same_relations_and_scores(
 ):
     script = tmp_path / "parallel.py"
     script.write_text(PARALLEL)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", script, half_trained_path, docs_path, method],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    arguments = (script, half_trained_path, docs_path, method)
+    found = json.loads(run_process("-W", "ignore", *arguments)[0])
     assert [[tuple(r) for r in doc] for doc in found] == relations_in(half_trained)
 
 

@@ -18,7 +18,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import SGD, Adam, RAdam, fix_random_seed
 
-from spacy_dualre.shim import get_shim
+from spacy_dualre.model.shim import get_shim
 
 LENGTH = 128
 PREDICATES = {
@@ -83,7 +83,6 @@ def make_pipeline(folder, **model):
         "@architectures": "spacy-dualre.DualEncoder.v1",
         "encoder": folder,
         "max_length": LENGTH,
-        "dropout": 0.0,
         **model,
     }
     config = {"predicates": PREDICATES, "model": architecture}
@@ -242,7 +241,7 @@ def test_what_a_signature_excludes_has_no_probability(pipeline):
 
 
 def test_probabilities_are_the_same_with_descriptions_from_the_cache(pipeline):
-    cache = component_of(pipeline).model.get_ref("dual_encoder").attrs["cache"]
+    cache = get_shim(component_of(pipeline).model).cache
     predicted(pipeline, make_docs(pipeline))
     misses, hits = cache.misses, cache.hits
     assert_exact(pipeline)
