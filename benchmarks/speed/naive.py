@@ -11,38 +11,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spacy_dualre.batches import Inputs
-from spacy_dualre.dual_encoder import DualEncoder
-from spacy_dualre.instances import InstanceBuilder, Pairs
+from spacy_dualre.encoding.batches import Inputs
+from spacy_dualre.encoding.descriptions import Descriptions
+from spacy_dualre.encoding.marked import MarkedReading
+from spacy_dualre.encoding.wordpieces import Pairs
+from spacy_dualre.model.dual_encoder import DualEncoder
 
 BATCH_SIZE = 8
 
 
 def score_batch(
     module: DualEncoder,
-    builder: InstanceBuilder,
+    descriptions: Descriptions,
     pairs: Pairs,
     rows: numpy.ndarray,
+    n_labels: int,
     length: int,
 ) -> tuple[Tensor, Tensor]:
     """Score a batch of pairs against all predicates.
 
     module (DualEncoder): The weights.
-    builder (InstanceBuilder): Makes the wordpieces.
+    descriptions (Descriptions): The descriptions of all predicates.
     pairs (Pairs): Candidate pairs.
     rows (ndarray): Which of them, int, (n,).
+    n_labels (int): How many predicates there are, R + 1.
     length (int): The maximum length, to which every input is padded.
     RETURNS (Tuple[Tensor, Tensor]): z and l, float32, (n, R + 1) each.
     """
-    n, n_labels = len(rows), pairs.allowed.shape[1]
-    instances = builder.instances(pairs, rows)
+    n = len(rows)
+    instances = MarkedReading().build(pairs, rows)
     predicates = numpy.tile(numpy.arange(n_labels), n)
     subjects, objects = numpy.repeat(pairs.surfaces[rows], n_labels, axis=0).T
-    descriptions = builder.descriptions(pairs, subjects, objects, predicates)
+    filled = descriptions.build(pairs, subjects, objects, predicates)
     with torch.no_grad():
         h = _read(module, module.instance_encoder, instances, length)
         encoder = module.predicate_encoder or module.instance_encoder
-        d = _read(module, encoder, descriptions, length)
+        d = _read(module, encoder, filled, length)
         u = module.layer_norm(module.instance_linear(h[:, :2].flatten(1)))
         logits = module.classifier(u)
         parts = [d[:, 0], d[:, 1]]
