@@ -44,10 +44,10 @@ class Dataset(NamedTuple):
         """Make the config that pipelines of this dataset have.
 
         overrides (Optional[Dict[str, Any]]): Values by dotted path.
-        RETURNS (Config): The config.
+        RETURNS (Config): The config, with all its values in place.
         """
         own = {"paths.predicates": str(ROOT / self.predicates), **(overrides or {})}
-        return merge_configs(ROOT / BASE, ROOT / self.config, own)
+        return merge_configs(ROOT / BASE, ROOT / self.config, own).interpolate()
 
 
 DATASETS = {
