@@ -74,4 +74,5 @@ def test_trainings_take_overrides(
 def test_predicates_of_every_corpus_are_valid(path):
     predicates = parse_predicates(srsly.read_yaml(path))
     assert predicates[0].label == "no_relation"
-    assert len({predicate.description for predicate in predicates}) == len(predicates)
+    descriptions = [text for predicate in predicates for text in predicate.descriptions]
+    assert len({*descriptions}) == len(descriptions)

@@ -263,15 +263,15 @@ class Bench:
         runs.n_docs = round(share * len(self.docs))
 
     def _score_naive(self, rows: numpy.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        n_labels = self.allowed.shape[1]
-        arguments = self.descriptions, self.pairs, rows, n_labels, self.naive_length
-        return score_batch(self.module, *arguments)
+        length = self.naive_length
+        return score_batch(self.module, self.descriptions, self.pairs, rows, length)
 
     def _distinct(self, rows: numpy.ndarray) -> list[numpy.ndarray]:
         """Wordpieces of the distinct descriptions of some pairs."""
-        row, r = numpy.nonzero(self.allowed & rows[:, None])
+        asked = self.allowed[:, self.descriptions.of_predicate]
+        row, description = numpy.nonzero(asked & rows[:, None])
         surfaces = self.descriptions.surfaces(self.pairs)[self.pairs.surfaces[row]]
-        distinct = numpy.unique(numpy.column_stack([surfaces, r]), axis=0)
+        distinct = numpy.unique(numpy.column_stack([surfaces, description]), axis=0)
         return [_lengths(set(self.descriptions.build(self.pairs, *distinct.T).keys()))]
 
     def _needed(

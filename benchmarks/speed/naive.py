@@ -25,7 +25,6 @@ def score_batch(
     descriptions: Descriptions,
     pairs: Pairs,
     rows: numpy.ndarray,
-    n_labels: int,
     length: int,
 ) -> tuple[Tensor, Tensor]:
     """Score a batch of pairs against all predicates.
@@ -34,15 +33,14 @@ def score_batch(
     descriptions (Descriptions): The descriptions of all predicates.
     pairs (Pairs): Candidate pairs.
     rows (ndarray): Which of them, int, (n,).
-    n_labels (int): How many predicates there are, R + 1.
     length (int): The maximum length, to which every input is padded.
     RETURNS (Tuple[Tensor, Tensor]): z and l, float32, (n, R + 1) each.
     """
-    n = len(rows)
+    n, n_descriptions = len(rows), descriptions.n
     instances = MarkedReading().build(pairs, rows)
-    predicates = numpy.tile(numpy.arange(n_labels), n)
-    subjects, objects = numpy.repeat(pairs.surfaces[rows], n_labels, axis=0).T
-    filled = descriptions.build(pairs, subjects, objects, predicates)
+    each = numpy.tile(numpy.arange(n_descriptions), n)
+    subjects, objects = numpy.repeat(pairs.surfaces[rows], n_descriptions, axis=0).T
+    filled = descriptions.build(pairs, subjects, objects, each)
     with torch.no_grad():
         h = _read(module, module.instance_encoder, instances, length)
         encoder = module.predicate_encoder or module.instance_encoder
@@ -51,11 +49,13 @@ def score_batch(
         logits = module.classifier(u)
         parts = [d[:, 0], d[:, 1]]
         if module.predicate_linear.in_features > 2 * d.shape[2]:
-            parts.append(h[:, 2].repeat_interleave(n_labels, dim=0))
+            parts.append(h[:, 2].repeat_interleave(n_descriptions, dim=0))
         v = module.layer_norm(module.predicate_linear(torch.cat(parts, dim=1)))
-        v = v.reshape(n, n_labels, -1)
+        v = v.reshape(n, n_descriptions, -1)
         z = module.log_scale.exp() * F.cosine_similarity(u[:, None], v, dim=2)
-    return z, logits
+    predicate = torch.from_numpy(descriptions.of_predicate).to(z.device)
+    best = torch.full_like(logits, -torch.inf)
+    return best.scatter_reduce(1, predicate.expand_as(z), z, "amax"), logits
 
 
 def _read(
