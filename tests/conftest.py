@@ -1,5 +1,6 @@
 import importlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,12 @@ settings.load_profile("tests")
 
 @pytest.fixture(scope="session")
 def import_benchmark():
-    """Imports a script of `benchmarks/` as a module, by its name."""
+    """Imports a module of `benchmarks/`, by its dotted name there."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        folder = Path(__file__).parent.parent / "benchmarks"
-        monkeypatch.syspath_prepend(str(folder))
-        yield importlib.import_module
+        # Last, so that an installed package is tested, not the one beside it.
+        root = str(Path(__file__).parent.parent)
+        monkeypatch.setattr(sys, "path", [*sys.path, root])
+        yield lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 @pytest.fixture(scope="session")

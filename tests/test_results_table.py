@@ -1,17 +1,24 @@
-"""The tables of `benchmarks/table.py`, from results that were made up here."""
+"""The tables of `benchmarks/scores/table.py`, from results that were made up here."""
 
 import json
 
 import pytest
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+COMPONENT = "components.dual_relation_extractor"
 PAGE = "Before.\n\n{start}\nold numbers\n{end}\n\nAfter.\n"
 
 
 @pytest.fixture(scope="module")
 def table(import_benchmark):
     """The script as a module."""
-    return import_benchmark("table")
+    return import_benchmark("scores.table")
+
+
+@pytest.fixture(scope="module")
+def pages(import_benchmark):
+    """The module that the scripts share."""
+    return import_benchmark("pages")
 
 
 def make_scores(f, measure="micro"):
@@ -27,7 +34,7 @@ def make_scores(f, measure="micro"):
 
 
 def make_row(variant="linear", seed=0, f=0.6, counts=(), **changes):
-    """A recorded run, as `benchmarks/runs.py` writes it.
+    """A recorded run, as `benchmarks/scores/runs.py` writes it.
 
     f (float): F1 on test; on dev it is a tenth more.
     counts (List[List[int]]): Counts of every way to predict.
@@ -45,6 +52,11 @@ def make_row(variant="linear", seed=0, f=0.6, counts=(), **changes):
         "seed": seed,
         "steps": None,
         "train_docs": None,
+        "passes": None,
+        "eval_every": None,
+        "learn_rate": None,
+        "overrides": "",
+        "scored": "best",
         "versions": {"spacy": "3.8.0", "torch": "2.0.0"},
         "commit": "abc123",
         "hardware": {"machine": "x86_64", "cpu": "AVX2", "cores": 2, "threads": 1},
@@ -88,17 +100,33 @@ COUNTS = [[0, 0, 1, 0, 1], [1, 0, 0, 1, 1]]
 
 def test_nothing_is_run(table, results):
     text = table.make_tables(results())
-    assert text.count("not run") == 4 * 2 * 5
-    assert "### SemEval-2010 Task 8" in text
-    assert "| MPNet-base | no-spans | not run |" in text
-    assert text.count("to compare") == 4
+    main = "linear, dual, contrastive, no-spans, tied"
+    everything = "MiniLM-L6 on any dataset; MPNet-base on any dataset"
+    assert text.strip() == f"Not run, of {main}: {everything}."
 
 
 def test_row_of_one_run(table, results):
     text = table.make_tables(results(make_row(counts=COUNTS)))
     (line,) = lines_of(text, "| MiniLM-L6 | linear | 0")
     assert line.endswith(" | 0 | 70.00 | 50.00 | 25.00 | 60.00 | 75.00 | 1.5 | 12.3 |")
-    assert text.count("not run") == 4 * 2 * 5 - 1
+    (missing,) = lines_of(text, "Not run")
+    assert "on SciERC (dual, contrastive, no-spans, tied); " in missing
+    assert "on BioRED (all); " in missing
+    assert "### BioRED" not in text
+
+
+def test_nothing_is_missing(table, results):
+    encoders = (MINILM, "sentence-transformers/all-mpnet-base-v2")
+    for dataset in ("chemprot", "biored", "scierc", "semeval2010"):
+        for variant in table.MAIN_VARIANTS:
+            for encoder in encoders:
+                results(make_row(variant, dataset=dataset, encoder=encoder))
+    assert (
+        table.missing_runs(
+            {name: table.read_results(name, results()) for name in table.DATASETS}
+        )
+        == ""
+    )
 
 
 def test_spread_of_several_seeds(table, results):
@@ -112,7 +140,7 @@ def test_spread_of_several_seeds(table, results):
 def test_dual_run_has_three_ways_to_predict(table, results):
     text = table.make_tables(results(make_row("dual", counts=COUNTS)))
     numbers = "0 | 70.00 | 50.00 | 25.00 | 60.00 | 75.00 | 1.5"
-    assert lines_of(text, "| MiniLM-L6 | dual")[2:5] == [
+    assert lines_of(text, "| MiniLM-L6 | dual") == [
         f"| MiniLM-L6 | dual | {numbers} | 12.3 |",
         f"| MiniLM-L6 | dual, mean of both | {numbers} | 12.3 |",
         f"| MiniLM-L6 | dual, its own head | {numbers} | - |",
@@ -121,7 +149,7 @@ def test_dual_run_has_three_ways_to_predict(table, results):
 
 def test_contrastive_run_has_no_head_to_take_a_mean_with(table, results):
     text = table.make_tables(results(make_row("contrastive", counts=COUNTS)))
-    assert len(lines_of(text, "| MiniLM-L6 | contrastive")) == 4
+    assert len(lines_of(text, "| MiniLM-L6 | contrastive")) == 1
     assert lines_of(text, "| MiniLM-L6 | contrastive | 0 | 70.00 |")
 
 
@@ -140,7 +168,11 @@ def test_subsets_and_other_variants_have_rows_of_their_own(table, results):
         make_row(counts=COUNTS),
         make_row("linear", train_docs=200, counts=COUNTS),
         make_row("linear", steps=100, train_docs=200, counts=COUNTS),
+        make_row("linear", passes=3, learn_rate=1e-4, counts=COUNTS),
+        make_row("linear", overrides=f"{COMPONENT}.x=1 nlp.y=2", counts=COUNTS),
+        make_row("linear", steps=9, scored="last", counts=COUNTS),
         make_row("no-context", counts=COUNTS),
+        make_row("an-old-one", counts=COUNTS),
         make_row(encoder="/models/tiny", counts=COUNTS),
     ]
     text = table.make_tables(results(*rows))
@@ -148,7 +180,11 @@ def test_subsets_and_other_variants_have_rows_of_their_own(table, results):
     assert lines_of(
         text, "| MiniLM-L6 | linear, 200 training documents, 100 steps | 0 |"
     )
+    assert lines_of(text, "| MiniLM-L6 | linear, 3 passes, 0.0001 learning rate | 0 |")
+    assert lines_of(text, "| MiniLM-L6 | linear, x=1, nlp.y=2 | 0 |")
+    assert lines_of(text, "| MiniLM-L6 | linear, 9 steps, last step | 0 |")
     assert lines_of(text, "| MiniLM-L6 | no-context | 0 |")
+    assert lines_of(text, "| MiniLM-L6 | an-old-one | 0 |")
     assert lines_of(text, "| tiny | linear | 0 |")
     assert "/models" not in text
 
@@ -264,27 +300,27 @@ def test_a_run_that_was_scored_on_dev_only_is_not_compared(table, results):
     row = make_row("dual")
     del row["scores"]["test"], row["pairs_per_s"]["test"], row["counts"]
     text = table.make_tables(results(row, make_row(counts=COUNTS)))
-    assert text.count("to compare") == 4
+    assert text.count("to compare") == 1
 
 
-def test_only_what_is_between_the_markers_changes(table, results, tmp_path):
+def test_only_what_is_between_the_markers_changes(table, pages, results, tmp_path):
     folder = results(make_row("dual", counts=COUNTS), make_row(counts=COUNTS))
     page = tmp_path / "page.md"
-    page.write_text(PAGE.format(start=table.START, end=table.END), encoding="utf8")
+    page.write_text(PAGE.format(start=pages.START, end=pages.END), encoding="utf8")
     table.main(folder, page)
     once = page.read_text("utf8")
     assert "old numbers" not in once
-    assert once.startswith(f"Before.\n\n{table.START}\n")
-    assert once.endswith(f"{table.END}\n\nAfter.\n")
+    assert once.startswith(f"Before.\n\n{pages.START}\n")
+    assert once.endswith(f"{pages.END}\n\nAfter.\n")
     table.main(folder, page)
     assert page.read_text("utf8") == once
 
 
-def test_page_without_markers(table):
+def test_page_without_markers(pages):
     with pytest.raises(ValueError, match="generated results"):
-        table.replace_tables(f"Only {table.START}", "")
+        pages.replace_generated(f"Only {pages.START}", "")
 
 
-def test_no_number_of_the_page_is_written_by_hand(table):
+def test_no_number_of_the_page_is_written_by_hand(table, pages):
     page = table.PAGE.read_text("utf8")
-    assert table.replace_tables(page, table.make_tables(table.RESULTS)) == page
+    assert pages.replace_generated(page, table.make_tables(table.RESULTS)) == page

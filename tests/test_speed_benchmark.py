@@ -2,10 +2,17 @@
 
 import json
 
+import numpy
 import pytest
+import spacy
 from tiny_encoders import make_bert
+from transformers import BertConfig
+
+from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.model.shim import get_shim
 
 pytest.importorskip("psutil")
+NAME = "dual_relation_extractor"
 KEYS = {
     *("mode", "dtype", "device", "pairs", "seconds", "pairs_per_s", "ratio_to_naive"),
     *("share_of_ceiling", "padding", "peak_mb", "max_score_diff"),
@@ -16,9 +23,9 @@ KEYS = {
 def speed(import_benchmark):
     """The benchmark as a module."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        sizes = import_benchmark("measure").MATRIX_SIZE
+        sizes = import_benchmark("speed.measure").MATRIX_SIZE
         monkeypatch.setitem(sizes, "cpu", 64)
-        yield import_benchmark("speed")
+        yield import_benchmark("speed.speed")
 
 
 def read(path):
@@ -31,8 +38,7 @@ def rows(speed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("speed")
     encoder = make_bert(folder / "bert")
     path = folder / "rows.json"
-    sample = speed.WorkloadName.sample
-    speed.main(sample, pairs=11, json_file=path, encoder=encoder, repeats=2)
+    speed.main("sample", pairs=11, json_file=path, encoder=encoder, repeats=2)
     return read(path)
 
 
@@ -50,26 +56,54 @@ def test_exact_modes_have_the_scores_of_the_published_procedure(rows):
         assert rows[mode]["max_score_diff"] < 1e-4
 
 
-def test_modes_are_what_their_names_say(speed, tmp_path):
+def test_modes_are_what_their_names_say(speed, import_benchmark, tmp_path):
     """A trained pipeline's own settings must not leak into a mode."""
-    from bench import BFLOAT16, Mode
-
+    bench = import_benchmark("speed.bench")
     encoder = make_bert(tmp_path / "bert")
-    bench = speed.make_bench("sample", None, 5, encoder, None)
-    vars(bench.settings).update(mixed_precision=True, prune=0.5, predict_with="head")
-    bench.use(Mode("exact"))
-    settings = bench.settings
+    measured = speed.make_bench("sample", None, 5, encoder)
+    own = {"mixed_precision": True, "prune": 0.5, "predict_with": "head"}
+    measured.model = with_settings(measured.model, **own)
+    exact = measured.use(bench.Mode("exact"))
+    assert get_shim(measured.component.model) is exact
+    settings = exact.settings
     assert (settings.mixed_precision, settings.prune) == (False, 0)
     assert settings.predict_with == "dual"
-    bench.use(Mode("bfloat16", "bfloat16", BFLOAT16))
-    assert settings.mixed_precision
-    assert settings.predict_with == "dual"
+    bfloat16 = measured.use(bench.Mode("bfloat16", "bfloat16", bench.BFLOAT16))
+    assert bfloat16.settings.mixed_precision
+    assert bfloat16.settings.predict_with == "dual"
+
+
+def test_only_a_warm_mode_finds_descriptions_in_the_cache(
+    speed, import_benchmark, tmp_path
+):
+    bench = import_benchmark("speed.bench")
+    measured = speed.make_bench("sample", None, 5, make_bert(tmp_path / "bert"))
+    shim = measured.use(bench.Mode("exact"))
+    measured.component.predict(measured.docs)
+    assert len(shim.cache)
+    warm = measured.use(bench.Mode("exact, warm cache", warm=True))
+    assert warm is shim
+    assert len(warm.cache)
+    assert not len(measured.use(bench.Mode("exact")).cache)
+
+
+def test_pipelines_are_those_of_the_configs(speed, import_benchmark, tmp_path):
+    """BioRED's pairs and context, and what a variant changes."""
+    datasets = import_benchmark("datasets")
+    config = datasets.DATASETS["biored"].make_config()["components"][NAME]
+    assert config["candidates"]["max_pairs_per_concept"] == 3
+    assert config["model"]["context_length"] == 256
+    measured = speed.make_bench(
+        "sample", None, 5, make_bert(tmp_path / "bert"), "levitated-both-no-spans"
+    )
+    assert measured.kind == "levitated-both no-spans "
+    assert not measured.settings.fill_spans
 
 
 def test_only_chosen_modes_of_a_whole_split_have_rows(speed, tmp_path):
     path = tmp_path / "rows.json"
     speed.main(
-        speed.WorkloadName.sample,
+        "sample",
         pairs=0,
         json_file=path,
         encoder=make_bert(tmp_path / "bert"),
@@ -85,29 +119,27 @@ def test_only_chosen_modes_of_a_whole_split_have_rows(speed, tmp_path):
 def test_a_mode_of_a_model_without_span_text_reads_few_descriptions(speed, tmp_path):
     """Descriptions without the pair's text are the same for all pairs of its types."""
     encoder = make_bert(tmp_path / "bert")
-    bench = speed.make_bench("sample", None, 30, encoder, None)
-    everything = bench.pairs.allowed.any(axis=1)
-    (whole,) = bench._distinct(everything)
-    bench.builder.fill_spans = False
-    bench.settings.fill_spans = False
-    (bare,) = bench._distinct(everything)
-    assert len(bare) < len(whole)
-    types = bench.pairs.types[bench.pairs.surfaces]
-    row, predicate = bench.pairs.allowed.nonzero()
-    assert len(bare) == len({(*types[i], r) for i, r in zip(row, predicate)})
-    assert bench.kind == "no-spans "
+    whole, bare = (
+        speed.make_bench("sample", None, 30, encoder, variant)
+        for variant in ("dual", "no-spans")
+    )
+    assert bare.kind == "no-spans "
+    everything = bare.allowed.any(axis=1)
+    (lengths,) = bare._distinct(everything)
+    assert len(lengths) < len(whole._distinct(everything)[0])
+    types = bare.pairs.types[bare.pairs.surfaces]
+    row, predicate = bare.allowed.nonzero()
+    assert len(lengths) == len({(*types[i], r) for i, r in zip(row, predicate)})
 
 
 def test_rows_of_a_trained_pipeline_say_how_long_it_was_trained(speed, tmp_path):
-    from rows import cells
-
     encoder = make_bert(tmp_path / "bert")
-    nlp = speed.make_bench("sample", None, 5, encoder, None).nlp
+    nlp = speed.make_bench("sample", None, 5, encoder).nlp
     nlp.config["training"]["max_steps"] = 2100
     nlp.to_disk(tmp_path / "model")
     path = tmp_path / "rows.json"
     speed.main(
-        speed.WorkloadName.sample,
+        "sample",
         pairs=5,
         json_file=path,
         model=[tmp_path / "model"],
@@ -116,25 +148,28 @@ def test_rows_of_a_trained_pipeline_say_how_long_it_was_trained(speed, tmp_path)
     )
     row = read(path)["head"]
     assert row["steps"] == 2100
-    assert cells(row)[0] == "head, 2,100 steps"
+    assert speed.cells(row)[0] == "head, 2,100 steps"
 
 
 def test_missing_corpus_falls_back_to_the_sample(speed, tmp_path, capsys):
-    import spacy
-    from workloads import read_docs
-
-    name, docs = read_docs(spacy.blank("en"), "chemprot", tmp_path)
-    assert name == "sample"
-    assert docs
+    dataset, folder = speed.find_dataset("chemprot", tmp_path)
+    assert dataset.name == "sample"
+    assert speed.read_docs(spacy.blank("en"), dataset, folder)
     assert "There is no chemprot corpus" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [{"workload": "x"}, {"variant": "x"}])
+def test_unknown_names(speed, capsys, arguments):
+    with pytest.raises(SystemExit):
+        speed.main(**arguments)
+    assert "'x'" in capsys.readouterr().out
 
 
 def test_sweep(speed, tmp_path, monkeypatch):
     for name in ("PREDICATES", "SENTENCE_WORDS", "DOC_WORDS"):
-        monkeypatch.setattr(f"sweeps.{name}", (8,))
+        monkeypatch.setattr(f"benchmarks.speed.sweeps.{name}", (8,))
     path = tmp_path / "rows.json"
-    sweep = speed.WorkloadName.sweep
-    speed.main(sweep, pairs=12, json_file=path, docs=0, entities=6)
+    speed.main("sweep", pairs=12, json_file=path, docs=0, entities=6)
     rows = read(path)
     assert all(row.keys() >= KEYS for row in rows.values())
     sweeps = {row["sweep"] for row in rows.values() if "sweep" in row}
@@ -146,11 +181,8 @@ def test_sweep(speed, tmp_path, monkeypatch):
         assert (row["max_score_diff"] or 0) < 1e-4
 
 
-def test_multiply_adds(speed):
-    import numpy
-    from measure import multiply_adds
-    from transformers import BertConfig
-
+def test_multiply_adds(import_benchmark):
+    multiply_adds = import_benchmark("speed.measure").multiply_adds
     config = BertConfig(hidden_size=2, intermediate_size=3, num_hidden_layers=5)
     expected = 5 * sum(n * (4 * 4 + 2 * 6) + 2 * 2 * n * n for n in (7, 9))
     assert multiply_adds(config, numpy.asarray([7, 9])) == expected

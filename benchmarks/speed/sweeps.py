@@ -9,15 +9,16 @@ from typing import Any
 
 import spacy
 import torch
-from bench import NAIVE, Bench, Mode
-from measure import Memory, Watch
-from rows import KEYS
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from tqdm import tqdm
-from workloads import LIMIT, NAME, initialize, take_pairs
 
-from spacy_dualre.shim import get_shim
+from benchmarks.datasets import NAME
+from benchmarks.speed.bench import NAIVE, Bench, Mode
+from benchmarks.speed.measure import Memory, Watch
+from benchmarks.speed.rows import KEYS
+from benchmarks.speed.workloads import LIMIT, initialize, take_pairs
+from spacy_dualre.model.shim import get_shim
 
 WORDS = [f"w{i}" for i in range(1000)]
 TYPES = ("A", "B")
@@ -121,11 +122,18 @@ def make_synthetic_pipeline(
             "@misc": "spacy-dualre.candidate_pairs.v1",
             "max_sentences": max_sentences,
         },
+        "model": {
+            "@architectures": "spacy-dualre.DualEncoder.v1",
+            "encoder": encoder,
+            "max_length": max_length,
+        },
     }
     docs = [make_doc(nlp, 8, seed=-1)]
     doc = docs[0]
     doc._.relations = [(doc.ents[0], doc.ents[1], f"p{n_predicates - 1}")]
-    return initialize(nlp, docs, encoder, config, {"max_length": max_length})
+    nlp.add_pipe(NAME, config=config)
+    initialize(nlp, docs)
+    return nlp
 
 
 def run_sweeps(

@@ -7,25 +7,32 @@ from typing import Any
 
 import numpy
 import torch
-from measure import MatrixRate, Memory, Watch, multiply_adds
-from naive import BATCH_SIZE, score_batch
-from rows import KEYS
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
+from thinc.util import to_numpy
 from tqdm import tqdm
-from workloads import NAME
 
 import spacy_dualre.component
-from spacy_dualre.architectures import PairBatch, get_builder, has_bfloat16
+from benchmarks.datasets import NAME
+from benchmarks.speed.measure import MatrixRate, Memory, Watch, multiply_adds
+from benchmarks.speed.naive import BATCH_SIZE, score_batch
+from benchmarks.speed.rows import KEYS
 from spacy_dualre.component import DualRelationExtractor
-from spacy_dualre.description_cache import DescriptionCache
-from spacy_dualre.dual_encoder import DualEncoder
-from spacy_dualre.shim import get_shim
-
-# The methods of the builder that make the encoders' inputs.
-FEATURES = ("featurize", "instances", "shared_instances", "descriptions")
+from spacy_dualre.encoding.descriptions import Descriptions
+from spacy_dualre.encoding.levitated import LevitatedReading
+from spacy_dualre.encoding.marked import MarkedReading
+from spacy_dualre.encoding.reading import Reading
+from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.model.description_cache import DescriptionCache
+from spacy_dualre.model.devices import has_bfloat16
+from spacy_dualre.model.dual_encoder import DualEncoder
+from spacy_dualre.model.scores import Scores
+from spacy_dualre.model.shim import DualEncoderShim, get_shim
+from spacy_dualre.output.probabilities import Scored, to_probabilities
+from spacy_dualre.pruning import choose_measure
+from spacy_dualre.training.sampler import build_sampler
 
 
 @dataclass
@@ -35,7 +42,7 @@ class Mode:
     name (str): Its name.
     dtype (str): The precision of the encoders.
     settings (Dict[str, Any]): What differs from `EXACT` in the model's settings.
-    warm (bool): Whether the descriptions of the mode before are still in the cache.
+    warm (bool): Whether descriptions that it has read before are in the cache.
     trained (bool): Whether it depends on what the head has learned.
     """
 
@@ -84,9 +91,9 @@ class Runs:
     wordpieces (int): Wordpieces encoded in all runs, padding included.
     real (int): Those that are no padding.
     needed (float): Multiply-adds that a run can't do without.
-    scores (Optional[ndarray]): z, or l where the head predicts; (pairs, R + 1), nan
-        where there is none.
-    f1 (Optional[float]): Of the predicted relations, with trained weights.
+    dual (Optional[ndarray]): z, (pairs, R + 1), nan where there is none.
+    head (Optional[ndarray]): l, alike.
+    f1 (Optional[float]): The F1 that the pipeline was trained for, if it was.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -96,8 +103,8 @@ class Runs:
     wordpieces: int = 0
     real: int = 0
     needed: float = 0.0
-    scores: numpy.ndarray | None = None
-    logits: numpy.ndarray | None = None
+    dual: numpy.ndarray | None = None
+    head: numpy.ndarray | None = None
     f1: float | None = None
 
 
@@ -123,29 +130,33 @@ class Bench:
     ) -> None:
         self.nlp, self.docs, self.gold, self.trained = nlp, docs, gold, trained
         self.component: DualRelationExtractor = nlp.get_pipe(NAME)  # type: ignore[assignment]
-        self.layer = self.component.model.get_ref("dual_encoder")
-        self.module: DualEncoder = get_shim(self.layer).module
+        self.model = self.component.model
+        self.shim = get_shim(self.model)
+        self.module: DualEncoder = self.shim.module
         self.device = self.module.log_scale.device
-        self.settings = self.component.model.attrs["settings"]
-        self.builder = get_builder(self.component.model)
+        self.settings = self.shim.settings
+        self.descriptions = self.shim.describe(self.component.predicates)
         self.rate = MatrixRate(self.device)
         found = [self.component.find_candidates(doc) for doc in docs]
-        self.pairs = self.builder.featurize(found)
-        instances = self.builder.instances(self.pairs, numpy.arange(len(self.pairs)))
+        self.pairs = self.shim.pair_tokenizer.locate(found)
+        self.allowed = numpy.concatenate([own.allowed for own in found])
+        marked = MarkedReading().build(self.pairs, numpy.arange(len(self.pairs)))
         everything = numpy.ones(len(self.pairs), dtype=bool)
-        lengths = [instances.lengths, *self._distinct(everything)]
+        lengths = [marked.lengths, *self._distinct(everything)]
         longest = int(max(part.max(initial=1) for part in lengths))
-        self.naive_length = max(naive_length or self.builder.max_length, longest)
+        self.naive_length = max(naive_length or self.settings.max_length, longest)
         self.memory = Memory()
+        self._models: dict[str, Any] = {}
 
     @property
     def kind(self) -> str:
         """RETURNS (str): What the model is, to name its rows; "" for the usual one."""
-        names = {None: "", "object": "levitated ", "both": "levitated-both "}
-        levitated = names[self.settings.levitated_markers]
+        name, reading = "", self.settings.reading
+        if isinstance(reading, LevitatedReading):
+            name = "levitated-both " if reading.markers == "both" else "levitated "
         if self.settings.alpha == 1:
-            return levitated + "linear "
-        return levitated + ("" if self.settings.fill_spans else "no-spans ")
+            return name + "linear "
+        return name + ("" if self.settings.fill_spans else "no-spans ")
 
     def measure(
         self,
@@ -182,119 +193,111 @@ class Bench:
         bar.close()
         return [self._row(mode, runs[mode.name], runs.get("naive")) for mode in modes]
 
-    def use(self, mode: Mode) -> None:
+    def use(self, mode: Mode) -> DualEncoderShim:
         """Bring the component into a mode.
 
         mode (Mode): The mode.
+        RETURNS (DualEncoderShim): The shim that it has now.
         """
-        only_head = HEAD if self.settings.alpha == 1 else {}
-        for name, value in {**EXACT, **mode.settings, **only_head}.items():
-            setattr(self.settings, name, value)
+        settings = {**EXACT, **mode.settings}
+        model = self._models.setdefault(
+            str(settings), with_settings(self.model, **settings)
+        )
+        self.component.model = model
+        shim = get_shim(model)
         if not mode.warm:
-            size = self.layer.attrs["cache"].size
-            self.layer.attrs["cache"] = DescriptionCache(size)
+            shim.cache = DescriptionCache(shim.cache.size)
+        return shim
 
     def _warm_up(self, modes: list[Mode]) -> None:
-        score_batch(
-            self.module, self.builder, self.pairs, numpy.arange(1), self.naive_length
-        )
+        self._score_naive(numpy.arange(1))
         for mode in modes:
             if mode.name != "naive":
                 self.use(mode)
                 self.component.predict(self.docs[:1])
 
     def _run(self, mode: Mode, runs: Runs) -> None:
-        self.use(mode)
-        misses = _Missing(self.layer.attrs["cache"])
-        outputs: list[Any] = []
-        forward = self.layer._func
-
-        def record(model: Any, batch: PairBatch, is_train: bool) -> Any:
-            result = forward(model, batch, is_train)
-            outputs.append(result[0])
-            return result
-
-        self.layer._func = record
+        misses = _Missing(self.use(mode).cache)
         watch = Watch().add_encoders(self.module)
-        try:
-            with misses, self.memory.peak() as peak, watch:
-                scored = [
-                    result
-                    for part in minibatch(self.docs, self.nlp.batch_size)
-                    for result in self.component.predict(part)
-                ]
-        finally:
-            self.layer._func = forward
+        parts: list[Scores] = []
+        scored: list[Scored] = []
+        with misses, self.memory.peak() as peak, watch:
+            for docs in minibatch(self.docs, self.nlp.batch_size):
+                found = [self.component.find_candidates(doc) for doc in docs]
+                parts.append(self.component.model.predict(found))
+                scored += to_probabilities(parts[-1])
         runs.seconds.append(watch.total)
         runs.n_pairs, runs.n_docs = len(self.pairs), len(self.docs)
         runs.peak_mb = max(runs.peak_mb, peak[0])
         runs.wordpieces += watch.wordpieces
         runs.real += watch.real
-        logits = [output[1].float().cpu().numpy() for output in outputs]
-        runs.logits = numpy.concatenate(logits)
-        if outputs[0][0] is not None:
-            scores = [z.float().cpu().numpy() for z, _ in outputs]
-            runs.scores = numpy.concatenate(scores)
-        runs.needed = self._needed(misses.lengths)
+        dual, head = (
+            [to_numpy(y) for y in scores if y is not None]
+            for scores in zip(*(part[1:3] for part in parts))
+        )
+        runs.dual = numpy.concatenate(dual) if dual else None
+        runs.head = numpy.concatenate(head) if head else None
+        runs.needed = self._needed(misses.lengths, self.settings.reading)
         if self.trained and runs.f1 is None:
             runs.f1 = self._f1(scored)
 
     def _run_naive(self, runs: Runs, batches: list[numpy.ndarray]) -> None:
-        shape = self.pairs.allowed.shape
-        if runs.scores is None or runs.logits is None:
-            runs.scores = numpy.full(shape, numpy.nan, dtype="float32")
-            runs.logits = runs.scores.copy()
+        if runs.dual is None or runs.head is None:
+            runs.dual = numpy.full(self.allowed.shape, numpy.nan, dtype="float32")
+            runs.head = runs.dual.copy()
             runs.seconds = [0.0]
         self.module.eval()
         watch = Watch().add_encoders(self.module)
         with self.memory.peak() as peak, watch:
             for rows in batches:
-                z, logits = score_batch(
-                    self.module, self.builder, self.pairs, rows, self.naive_length
-                )
-                runs.scores[rows], runs.logits[rows] = z.cpu(), logits.cpu()
+                z, logits = self._score_naive(rows)
+                runs.dual[rows], runs.head[rows] = z.cpu(), logits.cpu()
                 runs.n_pairs += len(rows)
         runs.seconds[0] += watch.total
         runs.peak_mb = max(runs.peak_mb, peak[0])
         runs.wordpieces += watch.wordpieces
         runs.real += watch.real
-        scored = ~numpy.isnan(runs.scores[:, 0])
-        runs.needed = self._needed(self._distinct(scored), scored)
+        scored = ~numpy.isnan(runs.dual[:, 0])
+        runs.needed = self._needed(self._distinct(scored), MarkedReading(), scored)
         share = runs.n_pairs / len(self.pairs)
         runs.n_docs = round(share * len(self.docs))
 
+    def _score_naive(self, rows: numpy.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        length = self.naive_length
+        return score_batch(self.module, self.descriptions, self.pairs, rows, length)
+
     def _distinct(self, rows: numpy.ndarray) -> list[numpy.ndarray]:
         """Wordpieces of the distinct descriptions of some pairs."""
-        row, r = numpy.nonzero(self.pairs.allowed & rows[:, None])
-        surfaces = self.pairs.surfaces[row]
-        distinct = numpy.unique(numpy.column_stack([surfaces, r]), axis=0)
-        keys = set(self.builder.descriptions(self.pairs, *distinct.T).keys())
-        return [_lengths(keys)]
+        asked = self.allowed[:, self.descriptions.of_predicate]
+        row, description = numpy.nonzero(asked & rows[:, None])
+        surfaces = self.descriptions.surfaces(self.pairs)[self.pairs.surfaces[row]]
+        distinct = numpy.unique(numpy.column_stack([surfaces, description]), axis=0)
+        return [_lengths(set(self.descriptions.build(self.pairs, *distinct.T).keys()))]
 
     def _needed(
-        self, descriptions: list[numpy.ndarray], rows: numpy.ndarray | None = None
+        self,
+        descriptions: list[numpy.ndarray],
+        reading: Reading,
+        rows: numpy.ndarray | None = None,
     ) -> float:
         """Multiply-adds of all instances and of descriptions of these lengths."""
-        module = self.module
         chosen = numpy.arange(len(self.pairs)) if rows is None else rows.nonzero()[0]
-        levitated = self.settings.levitated_markers
-        if levitated and rows is None:
-            shared = self.builder.shared_instances(self.pairs, chosen, levitated)
-            instances = shared.lengths
-        else:
-            instances = self.builder.instances(self.pairs, chosen).lengths
+        instances = reading.build(self.pairs, chosen).lengths
         lengths = numpy.concatenate([*descriptions, numpy.zeros(0, dtype="int64")])
+        module = self.module
         encoder = module.predicate_encoder or module.instance_encoder
         return multiply_adds(module.instance_encoder.config, instances) + multiply_adds(
             encoder.config, lengths
         )
 
-    def _f1(self, scored: list[Any]) -> float | None:
+    def _f1(self, scored: list[Scored]) -> float | None:
         self.component.set_annotations(self.docs, scored)
         examples = [Example(x, y) for x, y in zip(self.docs, self.gold)]
-        f1: float | None = self.component.score(examples)["rel_micro_f"]
+        scores = self.component.score(examples)
         for doc in self.docs:
-            doc.spans.pop(self.component.cfg["relations_key"], None)
+            doc.spans.pop(self.component.relations_key, None)
+        weights = self.nlp.config["training"]["score_weights"]
+        f1: float | None = scores[choose_measure(weights, scores)]
         return f1
 
     def _row(self, mode: Mode, runs: Runs, naive: Runs | None) -> dict[str, Any]:
@@ -318,17 +321,20 @@ class Bench:
         }
         if naive is not None and naive.n_pairs:
             row["ratio_to_naive"] = speed * sum(naive.seconds) / naive.n_pairs
-            if not self.settings.levitated_markers:  # which is another model
+            if isinstance(self.settings.reading, MarkedReading):
                 row["max_score_diff"] = self._difference(runs, naive)
         return row
 
     def _difference(self, runs: Runs, naive: Runs) -> float:
         """The largest difference of the scores that both have computed."""
-        ours, theirs = runs.scores, naive.scores
+        ours, theirs = runs.dual, naive.dual
         if ours is None:  # the head alone
-            ours, theirs = runs.logits, naive.logits
+            ours, theirs = runs.head, naive.head
         assert ours is not None and theirs is not None
-        both = self.pairs.allowed & numpy.isfinite(ours) & numpy.isfinite(theirs)
+        computed = self.allowed & numpy.isfinite(ours)
+        # Where the head is sure, none was computed, and its choice has 0.
+        computed &= computed.sum(axis=1, keepdims=True) > 1
+        both = computed & numpy.isfinite(theirs)
         return float(numpy.abs(ours[both] - theirs[both]).max(initial=0))
 
     def choose(self, names: list[str] | None) -> list[Mode]:
@@ -351,12 +357,10 @@ class Bench:
 
         RETURNS (Dict[str, Any]): A row, with the share of each part of the time.
         """
-        self.use(Mode("exact"))
+        shim = self.use(Mode("exact"))
         docs = [doc.copy() for doc in self.docs]
-        watch = Watch().add_encoders(self.module)
-        watch.add("candidates", spacy_dualre.component, "find_candidates")
-        watch.add("features", self.builder, *FEATURES)
-        watch.add("cache", self.layer.attrs["cache"], "fetch")
+        watch = self._watch_parts()
+        watch.add("cache", shim.cache, "fetch")
         watch.add("annotations", self.component, "set_annotations")
         with self.memory.peak() as peak, watch:
             for _ in self.nlp.pipe(docs):
@@ -375,9 +379,8 @@ class Bench:
         RETURNS (Dict[str, Any]): A row, with the share of each part of the time. Its
             `seconds` are those of a step.
         """
-        self.use(Mode("exact"))
-        self.component.train_descriptions = "all"
-        self.component.negative_ratio = None
+        shim = self.use(Mode("exact"))
+        self.component.sampler = build_sampler()
         state = {k: v.clone() for k, v in self.module.state_dict().items()}
         chosen = [
             (doc, gold)
@@ -385,11 +388,9 @@ class Bench:
             if len(self.component.find_candidates(doc).pairs)
         ][: steps + 1]
         optimizer = self.nlp.create_optimizer()
-        watch = Watch().add_encoders(self.module)
-        watch.add("candidates", spacy_dualre.component, "find_candidates")
-        watch.add("features", self.builder, *FEATURES)
+        watch = self._watch_parts()
         watch.add("backprop", torch.autograd, "backward")
-        watch.add("optimizer", get_shim(self.layer), "finish_update")
+        watch.add("optimizer", shim, "finish_update")
         n_pairs, peak_mb = 0, 0.0
         for i in range(steps + 1):
             doc, gold = chosen[i % len(chosen)]
@@ -407,6 +408,13 @@ class Bench:
         row["seconds"] = watch.total / steps
         row["docs_per_s"] = steps / watch.total
         return row
+
+    def _watch_parts(self) -> Watch:
+        watch = Watch().add_encoders(self.module)
+        watch.add("candidates", spacy_dualre.component, "find_candidates")
+        watch.add("features", self.shim.pair_tokenizer, "locate")
+        watch.add("features", self.settings.reading, "build")
+        return watch.add("features", Descriptions, "build")
 
     def _watched_row(
         self, name: str, watch: Watch, peak_mb: float, n_pairs: int | None = None

@@ -11,16 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spacy_dualre.batches import Inputs
-from spacy_dualre.dual_encoder import DualEncoder
-from spacy_dualre.instances import InstanceBuilder, Pairs
+from spacy_dualre.encoding.batches import Inputs
+from spacy_dualre.encoding.descriptions import Descriptions
+from spacy_dualre.encoding.marked import MarkedReading
+from spacy_dualre.encoding.wordpieces import Pairs
+from spacy_dualre.model.dual_encoder import DualEncoder
 
 BATCH_SIZE = 8
 
 
 def score_batch(
     module: DualEncoder,
-    builder: InstanceBuilder,
+    descriptions: Descriptions,
     pairs: Pairs,
     rows: numpy.ndarray,
     length: int,
@@ -28,30 +30,32 @@ def score_batch(
     """Score a batch of pairs against all predicates.
 
     module (DualEncoder): The weights.
-    builder (InstanceBuilder): Makes the wordpieces.
+    descriptions (Descriptions): The descriptions of all predicates.
     pairs (Pairs): Candidate pairs.
     rows (ndarray): Which of them, int, (n,).
     length (int): The maximum length, to which every input is padded.
     RETURNS (Tuple[Tensor, Tensor]): z and l, float32, (n, R + 1) each.
     """
-    n, n_labels = len(rows), pairs.allowed.shape[1]
-    instances = builder.instances(pairs, rows)
-    predicates = numpy.tile(numpy.arange(n_labels), n)
-    subjects, objects = numpy.repeat(pairs.surfaces[rows], n_labels, axis=0).T
-    descriptions = builder.descriptions(pairs, subjects, objects, predicates)
+    n, n_descriptions = len(rows), descriptions.n
+    instances = MarkedReading().build(pairs, rows)
+    each = numpy.tile(numpy.arange(n_descriptions), n)
+    subjects, objects = numpy.repeat(pairs.surfaces[rows], n_descriptions, axis=0).T
+    filled = descriptions.build(pairs, subjects, objects, each)
     with torch.no_grad():
         h = _read(module, module.instance_encoder, instances, length)
         encoder = module.predicate_encoder or module.instance_encoder
-        d = _read(module, encoder, descriptions, length)
+        d = _read(module, encoder, filled, length)
         u = module.layer_norm(module.instance_linear(h[:, :2].flatten(1)))
         logits = module.classifier(u)
         parts = [d[:, 0], d[:, 1]]
         if module.predicate_linear.in_features > 2 * d.shape[2]:
-            parts.append(h[:, 2].repeat_interleave(n_labels, dim=0))
+            parts.append(h[:, 2].repeat_interleave(n_descriptions, dim=0))
         v = module.layer_norm(module.predicate_linear(torch.cat(parts, dim=1)))
-        v = v.reshape(n, n_labels, -1)
+        v = v.reshape(n, n_descriptions, -1)
         z = module.log_scale.exp() * F.cosine_similarity(u[:, None], v, dim=2)
-    return z, logits
+    predicate = torch.from_numpy(descriptions.of_predicate).to(z.device)
+    best = torch.full_like(logits, -torch.inf)
+    return best.scatter_reduce(1, predicate.expand_as(z), z, "amax"), logits
 
 
 def _read(

@@ -14,7 +14,7 @@ import numpy
 import psutil
 import torch
 
-from spacy_dualre.dual_encoder import DualEncoder
+from spacy_dualre.model.dual_encoder import DualEncoder
 
 MB = 1024 * 1024
 # Rows and columns of the matrices whose product is timed.

@@ -1,22 +1,26 @@
-"""Plots what benchmarks/speed.py measured, and writes it into docs/speed.md.
+"""Plots what benchmarks/speed/speed.py measured, and writes it into docs/speed.md.
 
-python benchmarks/plots.py FILE [FILE ...] docs/speed
+python benchmarks/speed/plots.py FILE [FILE ...] docs/speed
 """
 
 import json
+import sys
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
 import matplotlib
 import typer
-from rows import HEADER, cells, remarks, title
-from table import make_table, replace_tables
 from wasabi import msg
 
+sys.path.append(str(Path(__file__).parents[2]))
 matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter  # noqa: E402
+
+from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+from benchmarks.pages import make_table, replace_generated
+from benchmarks.speed.rows import HEADER, cells, remarks, title
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "speed",  # the same file for the same numbers
@@ -133,7 +137,7 @@ def main(
     ]
     output.mkdir(parents=True, exist_ok=True)
     page = output.with_suffix(".md")
-    text = replace_tables(page.read_text("utf8"), make_tables(rows))
+    text = replace_generated(page.read_text("utf8"), make_tables(rows))
     page.write_text(text, encoding="utf8")
     with pyplot.rc_context(STYLE):
         for sweep in dict.fromkeys(row["sweep"] for row in rows if "sweep" in row):

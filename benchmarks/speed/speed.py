@@ -1,33 +1,44 @@
 """Measures speed and memory of the dual encoder. See docs/speed.md.
 
-python benchmarks/speed.py --workload chemprot --data DIR --pairs 200 --json FILE
+python benchmarks/speed/speed.py --workload chemprot --data DIR --pairs 200 --json FILE
 """
 
 import json
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import spacy
 import torch
 import typer
-from bench import MODES, NLP_PIPE, TRAINING_STEP, Bench
-from rows import HEADER, cells, remarks, title
-from sweeps import run_sweeps
+from spacy.util import load_model_from_config
 from wasabi import msg
-from workloads import LIMIT, NAME, SETUPS, make_pipeline, read_docs, take_pairs
 
-from spacy_dualre.architectures import has_bfloat16
+sys.path.append(str(Path(__file__).parents[2]))
 
-ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+from benchmarks.datasets import DATASETS, MINILM, NAME, SAMPLE
+from benchmarks.scores.variants import VARIANTS, overrides_of
+from benchmarks.speed.bench import MODES, NLP_PIPE, TRAINING_STEP, Bench
+from benchmarks.speed.rows import HEADER, cells, remarks, title
+from benchmarks.speed.sweeps import run_sweeps
+from benchmarks.speed.workloads import find_dataset, initialize, read_docs, take_pairs
+from spacy_dualre.model.devices import has_bfloat16
+
+SWEEP = "sweep"
+WORKLOADS = (*DATASETS, SAMPLE.name, SWEEP)
 
 
 def make_bench(
-    workload: str, data: Path | None, n_pairs: int, encoder: str, model: Path | None
+    workload: str,
+    data: Path | None,
+    n_pairs: int,
+    encoder: str = MINILM,
+    variant: str = "dual",
+    model: Path | None = None,
 ) -> Bench:
     """Make a benchmark of a corpus.
 
@@ -35,25 +46,28 @@ def make_bench(
     data (Optional[Path]): Where it is.
     n_pairs (int): How many pairs are scored. 0: all of the test split.
     encoder (str): The encoder, without a trained pipeline.
+    variant (str): What differs from the corpus' config, without a trained pipeline.
     model (Optional[Path]): A pipeline that was trained on the corpus.
     RETURNS (Bench): The benchmark.
     """
-    nlp = spacy.load(model) if model else spacy.blank("en")
-    name, gold = read_docs(nlp, workload, data)
-    if not model:
+    dataset, folder = find_dataset(workload, data)
+    if model:
+        nlp = spacy.load(model)
+        gold = read_docs(nlp, dataset, folder)
+    else:
+        changes = {f"components.{NAME}.model.encoder": encoder, **overrides_of(variant)}
+        nlp = load_model_from_config(dataset.make_config(changes), auto_fill=True)
+        gold = read_docs(nlp, dataset, folder)
         # As many as there may be pairs, so that all types are known.
-        make_pipeline(name, gold[: n_pairs or None], encoder, nlp)
+        initialize(nlp, gold[: n_pairs or None])
         msg.info(
             "The weights beside the encoders are random (--model gives trained ones): "
             "speed and score differences hold, but pruning can't be measured"
         )
     docs = take_pairs(nlp.get_pipe(NAME), gold, n_pairs)  # type: ignore[arg-type]
-    for doc, doc_gold in zip(docs, gold):
-        if LIMIT in doc.user_data:
-            doc_gold.user_data[LIMIT] = doc.user_data[LIMIT]
     nlp.select_pipes(enable=[NAME])
     gold = gold[: len(docs)]
-    length = SETUPS[name].max_length
+    length = dataset.published_length
     return Bench(nlp, docs, gold, trained=model is not None, naive_length=length)
 
 
@@ -119,18 +133,12 @@ def _measure(
         yield bench.training_row()
 
 
-class WorkloadName(str, Enum):
-    chemprot = "chemprot"
-    scierc = "scierc"
-    biored = "biored"
-    sample = "sample"
-    sweep = "sweep"
-
-
-WORKLOAD_HELP = "The test split of a corpus, or sweeps over synthetic Docs"
+WORKLOAD_HELP = (
+    f"The test split of a corpus, or sweeps over synthetic Docs: {', '.join(WORKLOADS)}"
+)
 DATA_HELP = (
-    "Directory with the corpora in folders chemprot, scierc, biored: as their owners "
-    "distribute them, or as `spacy-dualre convert` wrote them"
+    "Directory with the corpora in folders of their own, as their owners distribute "
+    "them or as `spacy-dualre convert` wrote them"
 )
 PAIRS_HELP = (
     "How many candidate pairs are scored, 0: all. Default: 200. In the sweeps: the "
@@ -144,14 +152,13 @@ MODEL_HELP = (
 ENCODER_HELP = (
     "The encoder, without --model. Default: MiniLM; in the sweeps a small random one"
 )
+VARIANT_HELP = f"What differs from the config, without --model: {', '.join(VARIANTS)}"
 NAIVE_HELP = "How many pairs the published procedure scores at most, 0: all"
 
 
 def main(
     # fmt: off
-    workload: Annotated[
-        WorkloadName, typer.Option(help=WORKLOAD_HELP)
-    ] = WorkloadName.sample,  # noqa: E501
+    workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)] = SAMPLE.name,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     pairs: Annotated[int | None, typer.Option(help=PAIRS_HELP, min=0)] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help=JSON_HELP)] = None,
@@ -159,6 +166,7 @@ def main(
         list[Path] | None, typer.Option(help=MODEL_HELP, exists=True)
     ] = None,  # noqa: E501
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
+    variant: Annotated[str, typer.Option(help=VARIANT_HELP)] = "dual",
     modes: Annotated[
         str | None, typer.Option(help="Names of modes, separated by ;")
     ] = None,  # noqa: E501
@@ -176,7 +184,9 @@ def main(
         spacy.require_gpu(gpu)
     bench: Bench | None = None
     rows: list[dict[str, Any]] = []
-    if workload is WorkloadName.sweep:
+    if workload not in WORKLOADS or variant not in VARIANTS:
+        msg.fail(f"No workload '{workload}', or no variant '{variant}'", exits=1)
+    if workload == SWEEP:
         with tempfile.TemporaryDirectory() as folder:
             rows = run_sweeps(Path(folder), encoder, pairs or 10000, docs, entities)
     else:
@@ -185,27 +195,28 @@ def main(
         except ValueError as e:
             msg.fail(str(e), exits=1)
         n_pairs = 200 if pairs is None else pairs
-        encoder = encoder or ENCODER
-        for path in model or [None]:
-            bench = make_bench(workload.value, data, n_pairs, encoder, path)
+        encoder = encoder or MINILM
+        paths: list[Path | None] = [*model] if model else [None]
+        for path in paths:
+            bench = make_bench(workload, data, n_pairs, encoder, variant, path)
             config = bench.nlp.config
             said = {"encoder": config["components"][NAME]["model"]["encoder"]}
             if path:
                 said["steps"] = config["training"]["max_steps"]
             for row in _measure(bench, chosen, repeats, naive_pairs):
                 rows.append({**row, **said})
-        if not has_bfloat16(bench.device):
+        if bench and not has_bfloat16(bench.device):
             msg.info("No bfloat16 on this device: its modes are not measured")
     machine = describe_machine(bench)
-    whole = pairs == 0 and workload is not WorkloadName.sweep
+    whole = pairs == 0 and workload != SWEEP
     for row in rows:
-        row["workload"] = workload.value + ("-test" if whole else "")
+        row["workload"] = workload + ("-test" if whole else "")
         row.setdefault("encoder", encoder)
         row["machine"] = machine
     if json_file:
         lines = [json.dumps(row) + "\n" for row in rows]
         json_file.write_text("".join(lines), encoding="utf8")
-    msg.divider(f"{workload.value}: {machine}")
+    msg.divider(f"{workload}: {machine}")
     print_rows(rows)
 
 

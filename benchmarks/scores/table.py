@@ -1,127 +1,116 @@
 """Writes the recorded runs into docs/benchmarks.md, as tables.
 
-python benchmarks/table.py [RESULTS] [PAGE]
+python benchmarks/scores/table.py [RESULTS] [PAGE]
 
 See docs/benchmarks.md.
 """
 
+import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy
 import typer
-from runs import RESULTS, ROOT, VARIANTS, read_results
 from wasabi import msg
 
+sys.path.append(str(Path(__file__).parents[2]))
+
+from benchmarks.datasets import DATASETS, RESULTS, ROOT
+from benchmarks.pages import make_table, replace_generated
+from benchmarks.scores.rows import Run, read_results
+from benchmarks.scores.variants import VARIANTS, linear_of
 from spacy_dualre.corpora import CORPORA
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-START = "<!-- generated results -->"
-END = "<!-- end of generated results -->"
-TITLES = {
-    "chemprot": "ChemProt",
-    "biored": "BioRED",
-    "scierc": "SciERC",
-    "semeval2010": "SemEval-2010 Task 8",
-}
-MEASURES = {
-    "chemprot": "micro",
-    "biored": "concept",
-    "scierc": "micro",
-    "semeval2010": "macro",
-}
-# Those that have a row even if they were not run.
+# Those that the page misses where they were not run.
 ENCODERS = {"all-MiniLM-L6-v2": "MiniLM-L6", "all-mpnet-base-v2": "MPNet-base"}
-ALWAYS = ("linear", "dual", "contrastive", "no-spans", "tied")
-# The linear head that a variant is compared with.
-LINEAR = {
-    "dual": "linear",
-    "no-spans": "linear",
-    "levitated": "levitated-linear",
-    "levitated-no-spans": "levitated-linear",
-    "levitated-no-spans-all-descriptions": "levitated-linear",
-    "levitated-no-spans-all-descriptions-fast-temperature": "levitated-linear",
-    "levitated-both-no-spans": "levitated-both-linear",
-}
+MAIN_VARIANTS = ("linear", "dual", "contrastive", "no-spans", "tied")
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000
+# The runs that differ in nothing but the seed, which is 0 in the key; the encoder there
+# is the last part of its name, as a path is the same encoder.
+Groups = dict[Run, list[dict[str, Any]]]
 
 
-class Setting(NamedTuple):
-    """What the runs of a row have in common.
-
-    encoder (str): The last part of the encoder's name: a path is the same encoder.
-    train_docs (int): How many training documents were used. 0: all.
-    steps (int): How many steps were made. 0: those of the config.
-    variant (str): The variant.
-    """
-
-    encoder: str
-    train_docs: int
-    steps: int
-    variant: str
-
-    def describe(self, way: str) -> str:
-        """RETURNS (str): The model, with the way to predict and the subset."""
-        subset = []
-        if self.train_docs:
-            subset.append(f"{self.train_docs} training documents")
-        if self.steps:
-            subset.append(f"{self.steps} steps")
-        return ", ".join([self.variant + WAYS[way], *subset])
-
-
-Runs = dict[Setting, list[dict[str, Any]]]
-
-
-def group_runs(rows: list[dict[str, Any]]) -> Runs:
+def group_runs(rows: list[dict[str, Any]]) -> Groups:
     """Group the runs that differ in nothing but the seed.
 
     rows (List[Dict[str, Any]]): The recorded runs of a dataset.
-    RETURNS (Runs): The runs of each setting, by seed; those of whole trainings first,
-        and none for a setting that was not run.
+    RETURNS (Groups): The runs of each group, by seed; those of whole trainings first.
     """
-    groups: Runs = {Setting(e, 0, 0, v): [] for e in ENCODERS for v in ALWAYS}
+    groups: Groups = {}
     for row in sorted(rows, key=lambda row: row["seed"]):
         encoder = Path(row["encoder"]).name
-        subset = (row["train_docs"] or 0, row["steps"] or 0)
-        groups.setdefault(Setting(encoder, *subset, row["variant"]), []).append(row)
-    encoders = list(dict.fromkeys(setting.encoder for setting in groups))
-    order = list(VARIANTS)
-    return dict(
-        sorted(
-            groups.items(),
-            key=lambda item: (
-                encoders.index(item[0].encoder),
-                *item[0][1:3],
-                order.index(item[0].variant),
-            ),
+        group = replace(Run.of(row), seed=0, encoder=encoder)
+        groups.setdefault(group, []).append(row)
+    encoders = list(dict.fromkeys([*ENCODERS, *(group.encoder for group in groups)]))
+    order = list(dict.fromkeys([*VARIANTS, *(group.variant for group in groups)]))
+
+    def place(group: Run) -> tuple:
+        return (
+            encoders.index(group.encoder),
+            group.train_docs or 0,
+            group.passes or 0,
+            group.steps or 0,
+            order.index(group.variant),
+            group.changes,
         )
-    )
+
+    return {group: groups[group] for group in sorted(groups, key=place)}
 
 
-def result_table(dataset: str, groups: Runs) -> list[str]:
+def describe(group: Run, way: str) -> str:
+    """RETURNS (str): The model, with the way to predict and how it was trained."""
+    return ", ".join([group.variant + WAYS[way], *group.changes])
+
+
+def missing_runs(recorded: dict[str, list[dict[str, Any]]]) -> str:
+    """Name what was not run.
+
+    recorded (Dict[str, List[Dict[str, Any]]]): The recorded runs of each dataset.
+    RETURNS (str): A line; "" if nothing is missing.
+    """
+    texts = []
+    for encoder, title in ENCODERS.items():
+        missing = {}
+        for dataset, rows in recorded.items():
+            own = {
+                row["variant"] for row in rows if Path(row["encoder"]).name == encoder
+            }
+            missing[dataset] = [name for name in MAIN_VARIANTS if name not in own]
+        if all(len(names) == len(MAIN_VARIANTS) for names in missing.values()):
+            texts.append(f"{title} on any dataset")
+            continue
+        texts += [
+            f"{title} on {DATASETS[dataset].title} "
+            f"({'all' if len(names) == len(MAIN_VARIANTS) else ', '.join(names)})"
+            for dataset, names in missing.items()
+            if names
+        ]
+    if not texts:
+        return ""
+    return f"Not run, of {', '.join(MAIN_VARIANTS)}: {'; '.join(texts)}."
+
+
+def result_table(dataset: str, groups: Groups) -> list[str]:
     """Make the table of a dataset.
 
     dataset (str): The dataset.
-    groups (Runs): Its runs.
+    groups (Groups): Its runs.
     RETURNS (List[str]): The lines of the table.
     """
-    measure = MEASURES[dataset]
+    measure = DATASETS[dataset].measure
     # There is no macro precision and recall.
     part = "micro" if measure == "macro" else measure
     header = ["encoder", "model", "seeds", f"dev {measure} F1"]
     header += [f"test {part} P", f"test {part} R", f"test {measure} F1"]
     header += ["candidates only F1", "training minutes", "pairs/s"]
     body = []
-    for setting, rows in groups.items():
-        encoder = ENCODERS.get(setting.encoder, setting.encoder)
-        if not rows:
-            empty = [""] * (len(header) - 3)
-            body.append([encoder, setting.describe("dual"), "not run", *empty])
-            continue
+    for group, rows in groups.items():
+        encoder = ENCODERS.get(group.encoder, group.encoder)
         ways = [way for way in WAYS if way in rows[0]["scores"]["dev"]]
         if len(ways) < len(WAYS):
             # Only one of the two is trained, so that there is no mean of both.
@@ -129,7 +118,7 @@ def result_table(dataset: str, groups: Runs) -> list[str]:
         for way in ways:
             # The only way to predict needs no name.
             shown = way if len(ways) > 1 else "dual"
-            cells = [encoder, setting.describe(shown), _seeds(rows)]
+            cells = [encoder, describe(group, shown), _seeds(rows)]
             cells.append(_score(rows, "dev", way, f"rel_{measure}_f"))
             for name in (f"{part}_p", f"{part}_r", f"{measure}_f"):
                 cells.append(_score(rows, "test", way, f"rel_{name}"))
@@ -145,31 +134,32 @@ def result_table(dataset: str, groups: Runs) -> list[str]:
     return make_table(header, body)
 
 
-def comparison_table(dataset: str, groups: Runs) -> list[str]:
+def comparison_table(dataset: str, groups: Groups) -> list[str]:
     """Make the table of the dual encoder's gain over the linear head.
 
     dataset (str): The dataset.
-    groups (Runs): Its runs.
+    groups (Groups): Its runs.
     RETURNS (List[str]): The lines of the table, or of a sentence that there is nothing
         to compare.
     """
     body = []
-    for setting, rows in groups.items():
-        if setting.variant not in LINEAR:
+    for group, rows in groups.items():
+        if group.variant.endswith("linear"):
             continue
-        linear = groups.get(setting._replace(variant=LINEAR[setting.variant]), [])
+        head_alone = replace(group, variant=linear_of(group.variant))
+        linear = groups.get(head_alone, [])
         common = _tested(rows) & _tested(linear)
         if not common:
             continue
         ours, theirs = (
             [row for row in side if row["seed"] in common] for side in (rows, linear)
         )
-        encoder = ENCODERS.get(setting.encoder, setting.encoder)
-        for way in WAYS:
+        encoder = ENCODERS.get(group.encoder, group.encoder)
+        for way in (way for way in WAYS if way in ours[0]["counts"]):
             gain, low, high, p = bootstrap(dataset, ours, theirs, way)
             body.append(
                 [
-                    *(encoder, setting.describe(way), _seeds(ours)),
+                    *(encoder, describe(group, way), _seeds(ours)),
                     f"{100 * gain:+.2f}",
                     f"{100 * low:+.2f} to {100 * high:+.2f}",
                     f"{p:.4f}",
@@ -204,8 +194,9 @@ def bootstrap(
     # Whole numbers below 2 ** 24, which float32 adds up exactly in any order.
     counts = numpy.zeros((n_docs, 2, n_labels, 3), dtype="float32")
     for i, side in enumerate(sides):
-        numpy.add.at(counts, (side[:, 0], i, side[:, 1]), side[:, 2:])
-    if MEASURES[dataset] == "macro":
+        document, label = side[:, :2].T
+        numpy.add.at(counts[:, i], (document, label), side[:, 2:])
+    if DATASETS[dataset].measure == "macro":
         in_gold = counts[..., [0, 2]].any(axis=(0, 1, 3))
         counts = counts[:, :, in_gold]
     else:
@@ -257,12 +248,15 @@ def make_tables(folder: Path) -> str:
     folder (Path): Where the results are.
     RETURNS (str): Markdown.
     """
-    lines = []
-    recorded = {dataset: read_results(dataset, folder) for dataset in TITLES}
-    for dataset, title in TITLES.items():
-        groups = group_runs(recorded[dataset])
-        lines += [f"### {title}", "", *result_table(dataset, groups), ""]
-        lines += [*comparison_table(dataset, groups), ""]
+    recorded = {dataset: read_results(dataset, folder) for dataset in DATASETS}
+    missing = missing_runs(recorded)
+    lines = [missing, ""] if missing else []
+    for dataset, rows in recorded.items():
+        if rows:
+            groups = group_runs(rows)
+            lines += [f"### {DATASETS[dataset].title}", ""]
+            lines += [*result_table(dataset, groups), ""]
+            lines += [*comparison_table(dataset, groups), ""]
     rows = [row for rows in recorded.values() for row in rows]
     if rows:
         lines += ["### Machines and commands", "", *describe_machines(rows), ""]
@@ -274,21 +268,6 @@ def make_tables(folder: Path) -> str:
             lines += [f"# {name}; commit {row['commit']}", *row["commands"]]
         lines += ["```", "", "</details>", ""]
     return "\n".join(lines)
-
-
-def replace_tables(page: str, tables: str) -> str:
-    """Replace the generated part of a page.
-
-    page (str): The page.
-    tables (str): The new part.
-    RETURNS (str): The page with it.
-    RAISES (ValueError): If the page does not have the two markers.
-    """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"The page needs the lines {START} and {END}.")
-    return f"{before}{start}\n\n{tables}\n{end}{after}"
 
 
 def _tested(rows: list[dict[str, Any]]) -> set[int]:
@@ -312,11 +291,6 @@ def _score(rows: list[dict[str, Any]], split: str, way: str, name: str) -> str:
     return f"{mean(values):.2f}{spread}"
 
 
-def make_table(header: list[str], body: list[list[str]]) -> list[str]:
-    """RETURNS (List[str]): The lines of a table in Markdown."""
-    return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *body]]
-
-
 # fmt: off
 def main(
     results: Annotated[Path, typer.Argument(help="What runs.py recorded")] = RESULTS,
@@ -324,7 +298,7 @@ def main(
 ) -> None:
     """Write the recorded runs into a page, as tables."""
     # fmt: on
-    text = replace_tables(page.read_text("utf8"), make_tables(results))
+    text = replace_generated(page.read_text("utf8"), make_tables(results))
     page.write_text(text, encoding="utf8")
     msg.good(f"Updated {page}")
 
