@@ -23,4 +23,12 @@ def fail_on_error() -> Iterator[None]:
 
 
 # The commands register themselves with the app.
-from . import answers, config, convert, draw, evaluate, find_prune  # noqa: E402, F401
+from . import (  # noqa: E402
+    answers,  # noqa: F401
+    config,  # noqa: F401
+    convert,  # noqa: F401
+    divide,  # noqa: F401
+    draw,  # noqa: F401
+    evaluate,  # noqa: F401
+    find_prune,  # noqa: F401
+)
