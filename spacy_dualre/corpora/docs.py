@@ -14,7 +14,7 @@ from ..predicates import NO_RELATION
 from ..relations import Relation, set_relations
 from .format import shorten
 from .report import CHANGED, LOST, MERGED, NOTED, SplitReport
-from .sentences import find_sentences, set_sentences
+from .sentences import FULL_STOPS, find_sentences, set_sentences
 
 ENTITIES_KEY = "entities"
 # Start, end, label and concept of a span.
@@ -249,12 +249,13 @@ def check_offsets(start: object, end: object, length: int, what: str) -> None:
 
 def _check(document: Document) -> None:
     for i, mention in enumerate(document.mentions):
-        start, end, label, kb_id, id_, _ = mention
+        start, end, label, kb_id, id_, text = mention
+        strings = (label, kb_id, id_, "" if text is None else text)
         # To spaCy a number is the hash of some string.
-        if not all(isinstance(item, str) for item in (label, kb_id, id_)) or not label:
+        if not all(isinstance(item, str) for item in strings) or not label:
             raise ValueError(
-                f"expected strings as type and identifiers of entity {i}, but found "
-                f"{shorten((label, kb_id, id_))}."
+                f"expected strings as type, identifiers and text of entity {i}, but "
+                f"found {shorten(strings)}."
             )
         check_offsets(start, end, len(document.text), f"entity {i}")
     for s, o, label in document.relations:
@@ -302,17 +303,28 @@ def _tokenize(
     text = document.text
     if document.tokens is None:
         starts, ends = _bounds(nlp.tokenizer(text))
+        stops = [match.span() for match in FULL_STOPS.finditer(text)]
     else:
         starts, ends = _given_tokens(text, document.tokens)
-    n_split = n_inclusive = 0
-    cuts = set()
-    is_end = set(ends)
-    for mention in mentions:
-        inside = {
+        stops = []
+
+    def inside_token(edges: Iterable[int]) -> set[int]:
+        return {
             edge
-            for edge in mention[:2]
+            for edge in edges
             if (i := bisect_right(starts, edge) - 1) >= 0 and starts[i] < edge < ends[i]
         }
+
+    n_split = n_inclusive = 0
+    cuts = set()
+    for stop in stops:
+        # Not behind the last one of a token: that is no end inside of it.
+        if inside_token(stop[1:]):
+            cuts |= inside_token(stop)
+            report.record(CHANGED, "token", "split at a full stop", document.id)
+    is_end = set(ends)
+    for mention in mentions:
+        inside = inside_token(mention[:2])
         if inside:
             n_split += 1
             cuts |= inside

@@ -62,7 +62,7 @@ class DocumentReader:
         found: list[tuple[int, Any, Document]] = []
         for line, record in self.records(path, report.fail):
             try:
-                document = self._parse(record, str(line), split)
+                document = self._guard(self.parse, record, str(line), split)
             except ValueError as e:
                 for message in getattr(e, "messages", [str(e)]):
                     report.fail(input_error(path, line, message))
@@ -81,15 +81,16 @@ class DocumentReader:
                     raise ValueError(wrong[i])
                 doc = make_doc(nlp, document, split)
                 if self.finish is not None:
-                    self.finish(doc, record, split)
+                    self._guard(self.finish, doc, record, split)
             except ValueError as e:
                 report.fail(input_error(path, line, str(e)))
             else:
                 yield doc
 
-    def _parse(self, record: Any, name: str, split: SplitReport) -> Document | None:
+    def _guard(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function that trusts a record to be what is expected."""
         try:
-            return self.parse(record, name, split)
+            return function(*args)
         except (KeyError, IndexError, TypeError, AttributeError) as e:
             problem = shorten(f"{type(e).__name__}: {e}")
             raise ValueError(

@@ -33,13 +33,14 @@ def read_json_lines(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any
             continue
         try:
             data = parse_json(line)
-            if not isinstance(data, dict):
-                found = f"found {shorten(data)}"
-                raise ValueError(f"expected a JSON object, but {found}.")
         except ValueError as e:
-            fail(input_error(path, number, f"{e} One line is one document."))
+            fail(input_error(path, number, str(e)))
             continue
-        yield number, data
+        if isinstance(data, dict):
+            yield number, data
+        else:
+            problem = f"expected a JSON object, but found {shorten(data)}."
+            fail(input_error(path, number, problem))
 
 
 def read_json_list(
@@ -59,7 +60,7 @@ def read_json_list(
         data = parse_json(text)
     except _JSONError as e:
         line = text.count("\n", 0, e.position) + 1
-        fail(input_error(path, line, f"{e} Is the file complete?"))
+        fail(input_error(path, line, str(e)))
         return
     if key is not None:
         data = data.get(key) if isinstance(data, dict) else None
@@ -89,7 +90,7 @@ def parse_json(text: str) -> Any:
             _refuse_surrogates(data, "")
     except json.JSONDecodeError as e:
         raise _JSONError(
-            f"expected JSON, but: {e.msg} (column {e.colno}).", e.pos
+            f"expected JSON, but: {e.msg} (column {e.colno}). Is it complete?", e.pos
         ) from None
     except RecursionError:
         raise _JSONError("expected JSON, but it is nested too deeply.") from None

@@ -60,7 +60,7 @@ def check_quotes(documents: Sequence[Document]) -> dict[int, str]:
     problems: dict[int, str] = {}
     for n, document in enumerate(documents):
         for i, mention in enumerate(document.mentions):
-            if mention.text is None:
+            if not isinstance(mention.text, str):
                 continue
             found = _at(document.text, mention.start, mention.end)
             if found is not None and not _same(found, mention.text):
@@ -80,7 +80,7 @@ def _advice(documents: Sequence[Document]) -> str:
         (document.text, mention)
         for document in documents
         for mention in document.mentions
-        if mention.text is not None
+        if isinstance(mention.text, str)
         and _at(document.text, mention.start, mention.end) is not None
     ]
     for unit, (cut, remedy) in UNITS.items():

@@ -53,16 +53,20 @@ def _settle(target: Path, old: Path) -> None:
         old.rename(target)
         return
     for path in old.iterdir():
-        if path.name not in OUTPUT_FILES:
-            path.rename(target / path.name)
+        kept = target / path.name
+        if path.name not in OUTPUT_FILES and not os.path.lexists(kept):
+            path.rename(kept)
     shutil.rmtree(old)
 
 
 def _refuse_stale(target: Path, files: Mapping[str, bytes]) -> None:
+    suffixes = {Path(name).suffix for name in files if Path(name).stem in SPLITS}
     stale = [
-        name
-        for name in OUTPUT_FILES
-        if name not in files and os.path.lexists(target / name)
+        f"{split}{suffix}"
+        for split in SPLITS
+        for suffix in suffixes
+        if f"{split}{suffix}" not in files
+        and os.path.lexists(target / f"{split}{suffix}")
     ]
     if stale:
         raise ValueError(

@@ -46,6 +46,10 @@ MEANINGS = {
         "sentence by default, so look at some of them; the format jsonl can have "
         "boundaries of your own ('sentences')."
     ),
+    "split at a full stop": (
+        "The tokenizer does not know this full stop. Give the language of the texts "
+        "with --lang."
+    ),
     "only the listed pairs are decided": (
         "Other pairs of these documents are unknown, not negative."
     ),

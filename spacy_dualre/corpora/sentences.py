@@ -1,5 +1,6 @@
 """Sentence boundaries by rule, for texts that come without them."""
 
+import re
 from collections.abc import Iterable
 
 from spacy.pipeline import Sentencizer
@@ -7,6 +8,11 @@ from spacy.tokens import Doc
 
 # Its characters that end a sentence are those of all scripts.
 SENTENCIZER = Sentencizer(overwrite=True)
+
+# Those that end nothing else. A tokenizer of another language leaves them in a token.
+FULL_STOPS = re.compile(
+    f"[{''.join(c for c in SENTENCIZER.default_punct_chars if not c.isascii())}]+"
+)
 
 ENDS = set(".!?")
 OPENING = set("([{\"'“‘«")
