@@ -5,19 +5,24 @@ from pathlib import Path
 import srsly
 from spacy.util import load_config
 
+from .low_rank import load_difference
 from .shim import DualEncoderShim, Settings
 
+# The general model, which comes with the package.
+GENERAL = Path(__file__).parent.parent / "data" / "general.safetensors"
 FACTORY = "dual_relation_extractor"
 
 
 def load_start(path: str, settings: Settings) -> DualEncoderShim:
     """Load the model of a trained pipeline.
 
-    path (str): The pipeline's folder.
+    path (str): The pipeline's folder, or "general" for the general model.
     settings (Settings): The settings of the model that starts from it.
     RETURNS (DualEncoderShim): Its module and tokenizer.
     RAISES (ValueError): If there is no such pipeline, or no relation extractor in it.
     """
+    if path == "general":
+        return load_difference(DualEncoderShim(settings), GENERAL)
     folder = Path(path)
     if not (folder / "config.cfg").is_file():
         raise ValueError(

