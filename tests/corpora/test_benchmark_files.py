@@ -95,3 +95,55 @@ def test_semeval2010(converted):
         for relation in get_relations(doc):
             backwards += relation.object < relation.subject
     assert backwards == 194 + 150 + 39 + 1 + 47 + 134 + 201 + 51 + 123
+
+
+@pytest.mark.parametrize("name", ["pubtator", "bioc"])
+def test_biored_in_general_formats(data_dir, tmp_path, name):
+    report = convert(name, data_dir / "biored", tmp_path / "out", strict=True)
+    counts = [report[split].known_counts() for split in ("train", "dev", "test")]
+    assert [c["mentions"] for c in counts] == [13351, 3533, 3535]
+    assert [c["relations"] for c in counts] == [4178, 1162, 1163]
+    assert report["train"].to_data()["concept_relations"]["Association"] == 2192
+
+
+@pytest.fixture
+def general_dir(data_dir):
+    path = data_dir / "general"
+    if not path.is_dir():
+        pytest.skip("no folder 'general' beside the benchmark files")
+    return path
+
+
+def test_brat_folder(general_dir, tmp_path):
+    folder = general_dir / "materials_syntheses"
+    report = convert("brat-events", folder, tmp_path / "out")
+    counts = report["train"].known_counts()
+    assert counts["documents"] == 230
+    assert counts["mentions"] == 21345
+    assert counts["relations"] == 14262 + 4140
+    assert report["train"].total("lost", "attribute") == 261
+    assert report["train"].total("lost", "relation") == 0
+
+
+def test_fire(general_dir, tmp_path):
+    report = convert("fire", general_dir / "fire", tmp_path / "out")
+    counts = [report[split].known_counts() for split in ("dev", "test")]
+    assert [c["documents"] for c in counts] == [454, 454]
+    assert [c["relations"] for c in counts] == [1225, 1213]
+
+
+def test_redocred(general_dir, tmp_path):
+    report = convert("docred", general_dir / "redocred_part", tmp_path / "out")
+    counts = report["dev"].known_counts()
+    assert counts["documents"] == 500
+    assert counts["mentions"] == 13189
+    assert counts["relations"] == 16003
+
+
+def test_fewrel(general_dir, tmp_path):
+    file = general_dir / "fewrel64" / "fewrel64_a.jsonl"
+    report = convert("fewrel", file, tmp_path / "out", strict=True)
+    assert len(report["train"].relations) > 1
+    assert report["train"].total("noted", "document") == sum(
+        report["train"].relations.values()
+    )
