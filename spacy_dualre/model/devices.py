@@ -1,8 +1,10 @@
 """Devices: what they multiply in, and how much they read at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .dual_encoder import Budget
 
@@ -26,6 +28,21 @@ def has_bfloat16(device: torch.device) -> bool:
     return True
 
 
+@contextmanager
+def autocast(device: torch.device) -> Iterator[None]:
+    """A context in which matrices are multiplied in bfloat16.
+
+    device (torch.device): The device.
+    """
+    backends = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    # Not cuDNN's attention, which makes a plan for every new shape of its input: ours
+    # differ from batch to batch.
+    attention = sdpa_kernel([*backends, SDPBackend.MATH])
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        with attention if device.type == "cuda" else nullcontext():
+            yield
+
+
 def make_budget(device: torch.device, max_tokens: int | None) -> Budget:
     """Choose how much an encoder reads at once.
 
@@ -37,4 +54,5 @@ def make_budget(device: torch.device, max_tokens: int | None) -> Budget:
     if device.type != "cuda":
         return Budget(max_tokens or 4096, enough=256)
     memory = torch.cuda.get_device_properties(device).total_memory >> 30
-    return Budget(max_tokens or max(512 * memory, 4096), enough=8192)
+    most = max_tokens or max(512 * memory, 4096)
+    return Budget(most, enough=most)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import srsly
-import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from thinc.api import Model, Optimizer, PyTorchShim, get_torch_default_device
@@ -19,7 +18,7 @@ from ..encoding.reading import Reading
 from ..encoding.wordpieces import Pairs, PairTokenizer
 from ..predicates import Predicate
 from .description_cache import DescriptionCache
-from .devices import has_bfloat16, make_budget
+from .devices import autocast, has_bfloat16, make_budget
 from .dual_encoder import DualEncoder
 from .encoders import (
     encoder_from_config,
@@ -193,7 +192,7 @@ class DualEncoderShim(PyTorchShim):
                 f"No bfloat16 on this {device}: mixed_precision has no effect."
             )
             return nullcontext()
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        return autocast(device)
 
     def with_settings(self, settings: Settings) -> "DualEncoderShim":
         """Make a shim that shares the module and the tokenizer.
