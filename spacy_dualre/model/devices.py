@@ -37,10 +37,10 @@ def autocast(device: torch.device) -> Iterator[None]:
     backends = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
     # Not cuDNN's attention, which makes a plan for every new shape of its input: ours
     # differ from batch to batch.
-    attention = sdpa_kernel([*backends, SDPBackend.MATH])
-    with torch.autocast(device.type, dtype=torch.bfloat16):
-        with attention if device.type == "cuda" else nullcontext():
-            yield
+    on_gpu = device.type == "cuda"
+    attention = sdpa_kernel([*backends, SDPBackend.MATH]) if on_gpu else nullcontext()
+    with torch.autocast(device.type, dtype=torch.bfloat16), attention:
+        yield
 
 
 def make_budget(device: torch.device, max_tokens: int | None) -> Budget:
