@@ -113,7 +113,7 @@ def test_failed_conversion_leaves_the_last_one(input_dir, tmp_path):
 def test_unknown_format(input_dir, tmp_path):
     code, output = run("chemprod", input_dir, tmp_path / "output")
     assert code == 1
-    assert "Unknown format 'chemprod'. Choose one of biored, " in output
+    assert "Unknown format 'chemprod'. Choose one of bioc, biored, " in output
     assert "chemprot" in output
 
 

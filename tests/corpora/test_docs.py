@@ -228,6 +228,13 @@ def test_sentences_of_any_language(lang, text, n_sentences):
     assert not any(s[0].is_space for s in list(doc.sents)[1:])
 
 
+def test_full_stop_that_the_tokenizer_does_not_know():
+    doc, report = make("李明创立了蓝海公司。王芳出生于上海。", [Mention(0, 2, "X")])
+    assert [s.text for s in doc.sents] == ["李明创立了蓝海公司。", "王芳出生于上海。"]
+    assert outcomes(report)["changed", "split at a full stop"] == 1
+    assert "--lang" in str(report.to_data())
+
+
 def test_sentences_by_rule_are_reported():
     assert outcomes(make("a", [])[1]) == {("noted", "sentences were found by rule"): 1}
 
