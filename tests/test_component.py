@@ -22,6 +22,7 @@ from tiny_corpus import (
 )
 
 from spacy_dualre import Relation
+from spacy_dualre.model.architectures import with_settings as model_with
 
 NAME = "dual_relation_extractor"
 
@@ -196,6 +197,74 @@ def test_label_must_be_text():
 
 def test_known_label_may_be_added_to_a_trained_model(trained):
     assert trained.get_pipe(NAME).add_label("knows") == 0
+
+
+@pytest.fixture
+def changeable(trained):
+    """A trained pipeline whose component a test may change."""
+    return pickle.loads(pickle.dumps(trained))
+
+
+def probabilities_of(nlp, doc):
+    (scored,) = nlp.get_pipe(NAME).predict([doc])
+    return scored.probabilities
+
+
+@pytest.mark.parametrize("way", [{}, {"predict_with": "head"}, {"prune": 0.5}])
+def test_label_added_to_a_trained_model_is_scored_by_its_description(
+    changeable, trained, way
+):
+    component = changeable.get_pipe(NAME)
+    component.model = model_with(component.model, **way)
+    component.add_label("owns")
+    doc = with_entities(changeable)[3]
+    before, after = probabilities_of(trained, doc), probabilities_of(changeable, doc)
+    assert (after[:, 4] > 0).all()
+    # Among the others nothing has changed.
+    rest = after[:, :4] / after[:, :4].sum(axis=1, keepdims=True)
+    assert rest == pytest.approx(before, abs=1e-4)
+
+
+def test_description_of_an_unknown_label_matters(changeable):
+    component = changeable.get_pipe(NAME)
+    doc = with_entities(changeable)[3]
+    results = []
+    for text in ("{subject} was born in {object}", "{object} is a {subject}"):
+        component.set_predicates({**PREDICATES, "other": text})
+        results.append(probabilities_of(changeable, doc)[:, 4])
+    assert abs(results[0] - results[1]).max() > 0.1
+
+
+def test_label_removed_from_a_trained_model_is_found_no_more(changeable):
+    component = changeable.get_pipe(NAME)
+    component.set_predicates({k: PREDICATES[k] for k in ("born_in", "works_in")})
+    found = [triples_of(doc) for doc in changeable.pipe(with_entities(changeable))]
+    assert found[0] == gold_triples()[0]
+    assert not any(label == "knows" for doc in found for _, label, _ in doc)
+
+
+def test_labels_of_a_trained_model_may_change_their_order(changeable, trained):
+    component = changeable.get_pipe(NAME)
+    component.model = model_with(component.model, predict_with="mean")
+    docs = with_entities(changeable)
+    before = probabilities_of(changeable, docs[3])
+    component.set_predicates({k: PREDICATES[k] for k in reversed(PREDICATES)})
+    after = probabilities_of(changeable, docs[3])
+    assert after[:, [0, 3, 2, 1]] == pytest.approx(before, abs=1e-5)
+
+
+def test_training_goes_on_with_an_added_label(changeable):
+    changeable.get_pipe(NAME).add_label("owns")
+    sentence = "Anna owns Rome .", [(0, 1, "PER"), (2, 3, "LOC")]
+    gold = make_doc(changeable.vocab, *sentence, [(0, "owns", 1)])
+    own = Example(Doc(changeable.vocab, words=[t.text for t in gold]), gold)
+    optimizer = changeable.resume_training()
+    optimizer.learn_rate = 0.003
+    for _ in range(25):
+        changeable.update([own, *make_examples(changeable)], sgd=optimizer)
+    doc = make_doc(changeable.vocab, *sentence, [])
+    del doc.spans["relations"]
+    assert triples_of(changeable(doc)) == [("Anna", "owns", "Rome")]
 
 
 # --- prediction
@@ -494,6 +563,17 @@ def test_gold_relation_that_is_no_candidate_is_a_miss(trained):
     assert scores["rel_micro_p"] == 1.0
     assert scores["rel_micro_r"] == 0.5
     assert scores["rel_candidate_recall"] == 0.5
+
+
+def test_scores_do_not_depend_on_white_space_and_case_of_the_gold_text(trained):
+    predicted = trained.make_doc("Anna was born in Rome.")
+    words = ["anna", "was", "born", " ", "in", "ROME", "."]
+    gold = Doc(trained.vocab, words=words, sent_starts=[1, *[0] * 6])
+    gold.ents = [Span(gold, 0, 1, "PER"), Span(gold, 5, 6, "LOC")]
+    gold._.relations = [(*gold.ents, "born_in")]
+    scores = trained.evaluate([Example(predicted, gold)])
+    assert scores["rel_micro_f"] == 1.0
+    assert scores["rel_candidate_recall"] == 1.0
 
 
 def test_scoring_leaves_the_examples_alone(trained):

@@ -1,5 +1,7 @@
 """The cache gives what encoding would give, and stays within its bound."""
 
+import pickle
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,42 @@ def test_a_key_that_comes_twice_takes_one_place():
     fetch(cache, "c")
     assert len(cache) == 3
     assert fetch(cache, "abc") == ""
+
+
+def test_no_keys_give_vectors_of_the_right_size_before_the_first_are_known():
+    empty = DescriptionCache(4).fetch([], 1, lambda rows: torch.zeros((len(rows), 2)))
+    assert empty.shape == (0, 2)
+
+
+def test_what_another_thread_has_stored_meanwhile_is_kept():
+    cache = DescriptionCache(2)
+    keys = [b"a", b"c"]
+
+    def encode_after_another(rows):
+        fetch(cache, "ab")
+        return Encoder(keys, 1)(rows)
+
+    cache.fetch(keys, 1, encode_after_another)
+    assert fetch(cache, "ac") == ""
+
+
+def test_vectors_of_older_weights_are_not_stored():
+    cache = DescriptionCache(4)
+    keys = [b"a"]
+
+    def encode_while_the_weights_change(rows):
+        fetch(cache, "b", version=2)
+        return Encoder(keys, 1)(rows)
+
+    cache.fetch(keys, 1, encode_while_the_weights_change)
+    assert fetch(cache, "ab", version=2) == "a"
+
+
+def test_a_copy_is_empty_and_of_the_same_size():
+    cache = DescriptionCache(4)
+    fetch(cache, "ab")
+    copy = pickle.loads(pickle.dumps(cache))
+    assert (len(copy), copy.size) == (0, 4)
 
 
 def test_a_stored_vector_does_not_change_with_the_one_returned():

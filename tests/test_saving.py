@@ -2,9 +2,11 @@
 
 import json
 import pickle
+import shutil
 
 import pytest
 import spacy
+import srsly
 from processes import NO_NETWORK, run_process, run_python
 from spacy.tokens import Doc, DocBin
 from tiny_corpus import (
@@ -155,39 +157,128 @@ def test_training_goes_on_after_loading(half_trained_path):
     assert losses[-1] < losses[0] / 2
 
 
-def test_configuration_of_the_encoders_can_be_overridden_at_load(half_trained_path):
-    override = {"components": {NAME: {"model": {"predict_with": "head"}}}}
-    nlp = spacy.load(half_trained_path, config=override)
-    usual = spacy.load(half_trained_path)
-    docs = with_entities(usual)
-    assert probabilities_of(nlp, docs) != probabilities_of(usual, docs)
+def saved(nlp, path):
+    """Save and load a pipeline."""
+    nlp.to_disk(path)
+    return spacy.load(path)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "noise"])
-def test_damaged_weights_are_named(half_trained_path, tmp_path, damage):
-    nlp = spacy.load(half_trained_path)
-    nlp.to_disk(tmp_path)
-    file = tmp_path / NAME / "model"
-    data = file.read_bytes()
-    damaged = {"cut": data[: len(data) // 2], "empty": b"", "noise": b"\x07" * 99}
-    file.write_bytes(damaged[damage])
-    with pytest.raises(ValueError, match=str(tmp_path / NAME)):
-        spacy.load(tmp_path)
+@pytest.fixture
+def changeable(half_trained):
+    return pickle.loads(pickle.dumps(half_trained))
 
 
-def test_damaged_settings_are_named(half_trained_path, tmp_path):
-    spacy.load(half_trained_path).to_disk(tmp_path)
-    (tmp_path / NAME / "cfg").write_text('{"predicates": [')
-    with pytest.raises(ValueError, match=str(tmp_path / NAME)):
-        spacy.load(tmp_path)
+@pytest.mark.parametrize("threshold", [None, 0.0, 0.75, {"knows": 0.5}])
+def test_changed_threshold_is_saved(changeable, tmp_path, threshold):
+    changeable.get_pipe(NAME).threshold = threshold
+    assert saved(changeable, tmp_path).get_pipe(NAME).threshold == threshold
 
 
-def test_missing_component_folder_is_named(half_trained_path, tmp_path):
-    spacy.load(half_trained_path).to_disk(tmp_path)
-    for file in (tmp_path / NAME).iterdir():
-        file.unlink()
-    with pytest.raises(OSError, match=NAME):
-        spacy.load(tmp_path)
+def test_threshold_that_find_threshold_sets_is_saved(changeable, tmp_path):
+    component = changeable.get_pipe(NAME)
+    component.cfg = {**component.cfg, "threshold": 0.75}
+    assert saved(changeable, tmp_path).get_pipe(NAME).threshold == 0.75
+
+
+def test_added_predicate_is_saved(changeable, tmp_path):
+    component = changeable.get_pipe(NAME)
+    component.add_label("owns")
+    loaded = saved(changeable, tmp_path)
+    assert loaded.get_pipe(NAME).predicates == component.predicates
+    docs = with_entities(loaded)
+    assert probabilities_of(loaded, docs) == probabilities_of(changeable, docs)
+
+
+def test_removed_predicate_is_saved(changeable, tmp_path):
+    component = changeable.get_pipe(NAME)
+    component.set_predicates(component.label_data[1:3])
+    loaded = saved(saved(changeable, tmp_path / "1"), tmp_path / "2")
+    assert loaded.get_pipe(NAME).labels == tuple(PREDICATES)[:2]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.9])
+def test_override_beats_a_changed_threshold(changeable, tmp_path, value):
+    changeable.get_pipe(NAME).threshold = 0.75
+    changeable.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path, config={f"components.{NAME}.threshold": value})
+    assert loaded.get_pipe(NAME).threshold == value
+
+
+def test_override_beats_changed_predicates(changeable, tmp_path):
+    changeable.get_pipe(NAME).add_label("owns")
+    changeable.to_disk(tmp_path)
+    predicates = [{"label": "lives_in"}]
+    config = {f"components.{NAME}.predicates": predicates}
+    assert spacy.load(tmp_path, config=config).get_pipe(NAME).labels == ("lives_in",)
+
+
+def test_what_an_override_set_is_saved_again(half_trained_path, tmp_path):
+    config = {f"components.{NAME}.threshold": 0.9}
+    loaded = spacy.load(half_trained_path, config=config)
+    assert saved(loaded, tmp_path).get_pipe(NAME).threshold == 0.9
+
+
+def flip(data, position):
+    """Flip a bit."""
+    changed = bytearray(data)
+    changed[position] ^= 4
+    return bytes(changed)
+
+
+DAMAGES = {
+    "cut": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "noise": lambda data: b"\x07" * 99,
+    "first byte flipped": lambda data: flip(data, 0),
+    "last byte flipped": lambda data: flip(data, -1),
+}
+
+
+@pytest.mark.parametrize("name", ["cfg", "model", "vocab"])
+def test_missing_file_is_named(half_trained_path, tmp_path, name):
+    folder = shutil.copytree(half_trained_path, tmp_path / "model") / NAME
+    (folder / name).unlink()
+    with pytest.raises(OSError, match=str(folder / name)):
+        spacy.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["cfg", "model"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_damaged_file_is_named(half_trained_path, tmp_path, name, damage):
+    folder = shutil.copytree(half_trained_path, tmp_path / "model") / NAME
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    with pytest.raises(ValueError, match=f"Can't load '{name}' from {folder}"):
+        spacy.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_bit_of_the_weights_that_is_flipped_is_noticed(
+    half_trained_path, tmp_path, share
+):
+    folder = shutil.copytree(half_trained_path, tmp_path / "model") / NAME
+    data = (folder / "model").read_bytes()
+    (folder / "model").write_bytes(flip(data, int(share * len(data))))
+    with pytest.raises(ValueError, match=f"Can't load 'model' from {folder}"):
+        spacy.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["cfg", "model"])
+def test_file_of_another_pipeline_is_noticed(
+    half_trained_path, trained_path, tmp_path, name
+):
+    folder = shutil.copytree(half_trained_path, tmp_path / "model") / NAME
+    shutil.copy(trained_path / NAME / name, folder / name)
+    with pytest.raises(ValueError, match="'model' from .* not what 'cfg' was saved"):
+        spacy.load(tmp_path / "model")
+
+
+def test_damaged_bytes_are_named(half_trained):
+    files = srsly.msgpack_loads(half_trained.get_pipe(NAME).to_bytes())
+    files["model"] = flip(files["model"], 1000)
+    with pytest.raises(ValueError, match="Can't load 'model' from bytes"):
+        pickle.loads(pickle.dumps(half_trained)).get_pipe(NAME).from_bytes(
+            srsly.msgpack_dumps(files)
+        )
 
 
 def test_weights_that_do_not_fit_the_config_are_refused(half_trained_path, tmp_path):

@@ -116,7 +116,50 @@ def test_without_examples_there_are_no_scores():
     assert set(score().values()) == {None}
 
 
-def test_relations_are_compared_by_characters_not_by_tokens():
+def test_right_predictions_count_where_the_gold_text_has_other_white_space_and_case():
+    predicted = Doc(VOCAB, words=["It", "rained", ".", "Ada", "Bo"])
+    gold_words = ["It", "RAINED", "\n", ".", "ADA", " ", "bo"]
+    gold = Doc(VOCAB, words=gold_words, spaces=[False, *[True] * 6])
+    for doc, first, last in ((predicted, 3, 4), (gold, 4, 6)):
+        ends = [Span(doc, i, i + 1, "PER") for i in (first, last)]
+        set_relations(doc, [(*ends, "knows")])
+    scores = score((predicted, gold))
+    assert prf(scores, "micro") == prf(scores, "boundary") == (1, 1, 1)
+
+
+def test_a_prediction_that_is_no_gold_tokens_is_wrong():
+    gold = make_doc("Ada born Oslo")
+    with gold.retokenize() as retokenizer:
+        retokenizer.merge(gold[1:3])
+    gold._.relations = [(*[Span(gold, i, i + 1, "PER") for i in (0, 1)], "knows")]
+    predicted = make_doc("Ada knows Bo", "Ada knows Cy")
+    assert prf(score((predicted, gold)), "micro") == (0, 0, 0)
+
+
+def judged(*predicted, **user_data):
+    """RETURNS (float): The precision of predictions, of which "Ada born Oslo" is right,
+    against a partial annotation."""
+    gold = make_doc("Ada born Oslo", "Bo no_relation Rome")
+    gold.user_data.update(user_data)
+    return score((make_doc("Ada born Oslo", *predicted), gold))["rel_micro_p"]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "precision"),
+    [("Bo born Rome", 1 / 2), ("Cy born Rome", 1), ("Oslo born Ada", 1)],
+)
+def test_in_an_incomplete_doc_only_annotated_pairs_are_judged(predicted, precision):
+    assert judged(predicted) == 1 / 2
+    assert judged(predicted, complete=False) == precision
+
+
+@pytest.mark.parametrize("predicted", ["Ada knows Bo", "Bo knows Ada"])
+def test_unknown_pairs_are_not_judged(predicted):
+    ada, bo = (0, 3), (4, 6)
+    assert judged(predicted, unknown_pairs=[[*ada, *bo]]) == 1
+
+
+def test_relations_are_compared_by_where_they_are_not_by_their_tokens():
     predicted = make_doc("Ada born Oslo")
     with predicted.retokenize() as retokenizer:
         retokenizer.merge(predicted[1:3])

@@ -165,6 +165,16 @@ def test_update_before_initialize_says_so(bert):
         nlp.get_pipe(NAME).update(make_examples(nlp))
 
 
+def test_a_relation_without_predicate_is_refused(bert):
+    nlp, _ = initialized(bert)
+    entities = [(0, 1, "PER"), (2, 3, "LOC")]
+    example = bare(nlp, "Anna left Rome .", entities, [(0, "left", 1)])
+    before = weights_of(nlp)
+    with pytest.raises(ValueError, match="no predicate for: 1 left"):
+        nlp.update([example], sgd=Adam(0.1))
+    assert all(torch.equal(w, before[name]) for name, w in weights_of(nlp).items())
+
+
 def test_examples_are_left_alone(bert):
     nlp, examples = initialized(bert)
     nlp.get_pipe(NAME).update(examples)

@@ -1,0 +1,90 @@
+"""Threads that share a pipeline get what they would get one after the other."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+from tiny_corpus import PREDICATES, make_pipeline, train
+
+from spacy_dualre.model.architectures import with_settings
+
+PEOPLE = "Nora Ian Ada Omar Lena Ravi Tess Hugo Mina Paul".split()
+PLACES = "Rome Oslo Bonn Lyon Cork Turin".split()
+N_BATCHES = 30
+VOCAB = spacy.blank("en").vocab
+
+
+@pytest.fixture(scope="module")
+def component(bert):
+    nlp = make_pipeline(bert)
+    train(nlp, steps=3)
+    return nlp.get_pipe("dual_relation_extractor")
+
+
+@pytest.fixture
+def hasty_threads():
+    """Threads take turns far more often than usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def make_doc(i):
+    words, entities = [], []
+    for j in range(3):
+        entities.append((len(words), "PER"))
+        words += [PEOPLE[(i * 7 + j * 3) % 10], "and"]
+        entities.append((len(words), "LOC"))
+        words += [PLACES[(i * 5 + j) % 6], ","]
+    starts = [True] + [False] * (len(words) - 1)
+    doc = Doc(VOCAB, words=words, sent_starts=starts)
+    doc.ents = [Span(doc, start, start + 1, label) for start, label in entities]
+    return doc
+
+
+def probabilities(component, i):
+    """The probabilities of some Docs, of which each is in several batches."""
+    scored = component.predict([make_doc(i + j) for j in range(3)])
+    return numpy.concatenate([probabilities for _, probabilities in scored])
+
+
+@pytest.mark.parametrize("cache_size", [16384, 8])
+def test_shared_pipeline_gives_what_serial_use_gives(
+    component, cache_size, monkeypatch, hasty_threads
+):
+    expected = [probabilities(component, i) for i in range(N_BATCHES)]
+    for _ in range(3):
+        fresh = with_settings(component.model, cache_size=cache_size)
+        monkeypatch.setattr(component, "model", fresh)
+        with ThreadPoolExecutor(8) as pool:
+            futures = [
+                pool.submit(probabilities, component, i) for i in range(N_BATCHES)
+            ]
+            found = [future.result() for future in futures]
+        for one, right in zip(found, expected):
+            assert one == pytest.approx(right, abs=1e-4)
+
+
+def test_predicates_can_be_set_meanwhile(component, hasty_threads):
+    usual = component.label_data
+    choices = [PREDICATES, {**PREDICATES, "owns": "{subject} has bought {object}"}]
+    expected = []
+    for choice in choices:
+        component.set_predicates(choice)
+        expected.append([probabilities(component, i) for i in range(N_BATCHES)])
+    widths = [results[0].shape[1] for results in expected]
+    assert len(set(widths)) == 2
+    with ThreadPoolExecutor(4) as pool:
+        futures = []
+        for i in range(N_BATCHES):
+            futures.append(pool.submit(probabilities, component, i))
+            component.set_predicates(choices[i % 2])
+        found = [future.result() for future in futures]
+    component.set_predicates(usual)
+    for i, one in enumerate(found):
+        right = expected[widths.index(one.shape[1])][i]
+        assert one == pytest.approx(right, abs=1e-4)
