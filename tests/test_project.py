@@ -15,7 +15,11 @@ from spacy_dualre.predicates import parse_predicates
 ROOT = Path(__file__).parent.parent
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
 COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
-BENCHMARKS = sorted({path.stem for path in ROOT.glob("configs/*.cfg")} - {"base"})
+BENCHMARKS = sorted(
+    path.parent.name
+    for path in ROOT.glob("assets/*/predicates.yml")
+    if (ROOT / "configs" / f"{path.parent.name}.cfg").exists()
+)
 TIED = "components.dual_relation_extractor.model.tie_encoders"
 
 
