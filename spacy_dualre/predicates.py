@@ -169,18 +169,25 @@ def admission_table(
         in the text, and for the others, which no symmetric predicate may have.
         "no_relation" is always allowed.
     """
-    in_order = numpy.zeros((len(types), len(types), len(predicates)), dtype=bool)
-    for i, subject_type in enumerate(types):
-        for j, object_type in enumerate(types):
-            for r, predicate in enumerate(predicates):
-                in_order[i, j, r] = predicate.admits(subject_type, object_type)
-    in_order[:, :, 0] = True
+    subjects, objects = (
+        _fitting(predicates, types, side) for side in ("subject_types", "object_types")
+    )
     symmetric = numpy.asarray([predicate.symmetric for predicate in predicates])
+    in_order = subjects[:, None] & objects[None, :]
+    in_order |= symmetric & objects[:, None] & subjects[None, :]
+    in_order[:, :, 0] = True
     symmetric[:1] = False
     reverse = in_order & ~symmetric
     for table in (in_order, reverse):
         table.flags.writeable = False  # it is shared
     return in_order, reverse
+
+
+def _fitting(predicates: Sequence[Predicate], types: Sequence[str], side: str) -> Any:
+    """Which types fit one side of which predicates, bool, (T, R + 1)."""
+    fitting = [[_fits(t, getattr(p, side)) for p in predicates] for t in types]
+    shape = (len(types), len(predicates))
+    return numpy.asarray(fitting, dtype=bool).reshape(shape)
 
 
 def _fits(type_: str, allowed: Sequence[str]) -> bool:

@@ -100,6 +100,7 @@ def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -
         size = max(len(tokenizer), len(old))
         encoder.resize_token_embeddings(size, mean_resizing=False)
         weight = encoder.get_input_embeddings().weight
+        spread = old.std() * 0.1
         with torch.no_grad():
             for text in texts:
                 role = "subject" if "S" in text[:3] else "object"
@@ -109,7 +110,7 @@ def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -
                 ids = tokenizer(words, add_special_tokens=False)["input_ids"]
                 ids = [i for i in ids if i < len(old)]
                 marker = tokenizer.convert_tokens_to_ids(text)
-                noise = torch.randn(old.shape[1], device=old.device) * old.std() * 0.1
+                noise = torch.randn(old.shape[1], device=old.device) * spread
                 weight[marker] = old[ids].mean(dim=0) + noise
 
 
