@@ -22,6 +22,7 @@ from tiny_corpus import (
     with_entities,
 )
 
+from spacy_dualre.encoding.marked import MarkedReading
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.devices import has_bfloat16
 from spacy_dualre.model.shim import get_shim
@@ -481,6 +482,46 @@ def test_learns_from_a_choice_of_descriptions(bert, how):
     train(nlp, steps=60)
     docs = nlp.pipe(with_entities(nlp))
     assert [triples_of(doc) for doc in docs] == gold_triples()
+
+
+def test_learns_from_several_descriptions(bert):
+    texts = ["{subject} works in {object}", "{object} employs {subject}"]
+    nlp = make_pipeline(bert, predicates={**PREDICATES, "works_in": texts})
+    train(nlp, steps=40)
+    docs = nlp.pipe(with_entities(nlp))
+    assert [triples_of(doc) for doc in docs] == gold_triples()
+
+
+def test_several_predicates_of_a_pair_can_be_learned(bert):
+    nlp = make_pipeline(bert, multi_label=True)
+    sentence = "Anna was born in Rome .", [(0, 1, "PER"), (4, 5, "LOC")]
+    both = [(0, "born_in", 1), (0, "works_in", 1)]
+    examples = [bare(nlp, *sentence, both), *make_examples(nlp)[1:]]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    found = [triples_of(doc) for doc in nlp.pipe(with_entities(nlp))]
+    assert found == [
+        [("Anna", "born_in", "Rome"), ("Anna", "works_in", "Rome")],
+        *gold_triples()[1:],
+    ]
+
+
+def test_type_dropout_reads_types_as_unseen_in_training_only(bert, monkeypatch):
+    read = []
+
+    def recording(self, pairs, rows):
+        read.append(set(pairs.types.tolist()))
+        return build(self, pairs, rows)
+
+    build = MarkedReading.build
+    monkeypatch.setattr(MarkedReading, "build", recording)
+    nlp, examples = initialized(bert, {"type_dropout": 1.0})
+    nlp.update(examples)
+    assert read == [{0}]
+    nlp(with_entities(nlp)[0])
+    assert 0 not in read[-1]
 
 
 def test_head_alone_has_no_predicate_encoder(bert):
