@@ -352,6 +352,20 @@ def test_probabilities_are_exact_with(bert, model, naive):
     assert_exact(nlp, **naive)  # the cache is warm now
 
 
+def test_the_best_of_several_descriptions_counts(bert):
+    texts = ["{subject} likes {object}", "{object} is liked by {subject}"]
+    several = {**PREDICATES, "likes": texts}
+    nlp, _ = make_pipeline(bert)
+    scores = []
+    for choice in [*({**PREDICATES, "likes": text} for text in texts), several]:
+        component_of(nlp).set_predicates(choice)
+        batch = [component_of(nlp).find_candidates(doc) for doc in make_docs(nlp)]
+        scores.append(component_of(nlp).model.predict(batch).dual)
+    assert (scores[0] != scores[1]).any()
+    best = numpy.maximum(scores[0], scores[1])
+    numpy.testing.assert_allclose(scores[2], best, atol=1e-4)
+
+
 def test_probabilities_are_exact_without_a_predicate_encoder(bert):
     nlp, _ = make_pipeline(bert, alpha=1.0)
     module = get_shim(component_of(nlp).model).module

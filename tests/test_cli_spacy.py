@@ -265,23 +265,6 @@ def test_train_logs_the_data(training):
 
 
 @pytest.mark.slow
-def test_trained_model_loads_in_a_process_without_network(model, folder):
-    code = NO_NETWORK + (
-        "import sys, json, spacy\n"
-        "from spacy.tokens import DocBin\n"
-        "nlp = spacy.load(sys.argv[1])\n"
-        "docs = DocBin().from_disk(sys.argv[2]).get_docs(nlp.vocab)\n"
-        "found = [[(str(r), r.score) for r in d._.relations] for d in nlp.pipe(docs)]\n"
-        "json.dump(found, sys.stdout)\n"
-    )
-    found = json.loads(run_python(code, model, folder / "entities.spacy"))
-    nlp = spacy.load(model)
-    docs = nlp.pipe(with_entities(nlp))
-    assert found == [[[str(r), r.score] for r in doc._.relations] for doc in docs]
-    assert any(found)
-
-
-@pytest.mark.slow
 def test_evaluate_writes_the_scores(model, folder):
     output = folder / "scores.json"
     spacy_command("evaluate", model, folder / "gold.spacy", "--output", output)
@@ -362,7 +345,7 @@ def test_train_with_predicted_entities(folder, bert, paths):
 @pytest.mark.slow
 def test_packaged_wheel_installs_and_loads(model, folder):
     command = ["package", model, folder, "--name", "tiny_relations", "--force"]
-    spacy_process(*command, "--version", "1.2.3", "--build", "wheel")
+    spacy_command(*command, "--version", "1.2.3", "--build", "wheel")
     (wheel,) = folder.glob("en_tiny_relations-1.2.3/dist/*.whl")
     target = folder / "site"
     offline = ["--no-deps", "--no-index", "--target", target, wheel]

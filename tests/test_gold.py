@@ -17,7 +17,7 @@ from spacy_dualre.training.gold import (
 )
 
 VOCAB = Vocab()
-WORDS = "Ada met Bo in Oslo .".split()
+WORDS = ["Ada", "met", "Bo", "in", "Oslo", "."]
 ENTITIES = [(0, 1, "PER"), (2, 3, "PER"), (4, 5, "LOC")]
 PREDICATES = parse_predicates(
     {

@@ -1,4 +1,4 @@
-"""Settings follow the config: its overrides at load count, and so does an edited one."""
+"""Settings follow the config: overrides at load count, and so does an edited config."""
 
 import shutil
 

@@ -11,8 +11,8 @@ from tiny_corpus import PREDICATES, make_pipeline, train
 
 from spacy_dualre.model.architectures import with_settings
 
-PEOPLE = "Nora Ian Ada Omar Lena Ravi Tess Hugo Mina Paul".split()
-PLACES = "Rome Oslo Bonn Lyon Cork Turin".split()
+PEOPLE = ["Nora", "Ian", "Ada", "Omar", "Lena", "Ravi", "Tess", "Hugo", "Mina", "Paul"]
+PLACES = ["Rome", "Oslo", "Bonn", "Lyon", "Cork", "Turin"]
 N_BATCHES = 30
 VOCAB = spacy.blank("en").vocab
 
