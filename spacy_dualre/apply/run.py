@@ -227,8 +227,6 @@ def _locked(folder: Path) -> Iterator[None]:
         ) from None
 
 
-
-
 def _empty(folder: Path) -> None:
     """Remove what is known to be of a run: the manifest last, which says so."""
     names = [*folder.glob("[0-9]*.jsonl"), folder / "stdin", folder / PREDICATES]
