@@ -362,6 +362,42 @@ def test_several_processes_have_the_same_result(trained_path, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_worker_that_dies_is_replaced(trained_path, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    docs = with_entities(spacy.blank("en"))
+    DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
+    options = {"settings": Settings(batch_size=3), "shard_size": 3}
+    one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    apply(trained_path, tmp_path / "in.spacy", one, **options)
+    process = start(trained_path, tmp_path / "in.spacy", two, n_process=2, **options)
+    workers = []
+    while not workers:
+        time.sleep(0.01)
+        children = psutil.Process(process.pid).children()
+        workers = [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+    workers[0].kill()
+    process.join()
+    assert process.exitcode == 0
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_run(trained_path, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    docs = with_entities(spacy.blank("en")) * 50
+    DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
+    output = tmp_path / "out.jsonl"
+    options = {"settings": Settings(batch_size=1), "shard_size": 50, "n_process": 2}
+    process = start(trained_path, tmp_path / "in.spacy", output, **options)
+    while not list((tmp_path / "out.jsonl.parts").glob("0*.jsonl")):
+        time.sleep(0.01)
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert len(workers) >= 2 and not alive
+
+
+@pytest.mark.slow
 def test_the_command_reads_stdin_and_shows_no_bar_without_a_terminal(
     trained_path, tmp_path
 ):

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -54,22 +54,29 @@ def run_local(
         )
 
     waiting = deque(shards)
-    pool = start(n_process)
+    pool: ProcessPoolExecutor | None = None
     running: dict[Future, Shard] = {}
     try:
         while waiting or running:
+            pool = pool or start(n_process)
             while waiting and len(running) < n_process:
                 shard = waiting.popleft()
                 running[_submit(pool, model, shard, output, settings)] = shard
             suspects = _collect(running, progress)
             if suspects:
                 pool.shutdown()
+                pool = start(1)
                 for shard in suspects:
-                    _work_alone(start, model, shard, output, settings)
+                    try:
+                        _submit(pool, model, shard, output, settings).result()
+                    except BrokenProcessPool:
+                        raise ValueError(DIED.format(shard)) from None
                     progress(shard.documents)
-                pool = start(n_process)
+                pool.shutdown()
+                pool = None
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
 
 def _submit(
@@ -104,20 +111,6 @@ def _collect(running: dict[Future, Shard], progress: Progress) -> list[Shard]:
         suspects += running.values()
         running.clear()
     return suspects
-
-
-def _work_alone(
-    start: Callable[[int], ProcessPoolExecutor],
-    model: str,
-    shard: Shard,
-    output: Path,
-    settings: Settings,
-) -> None:
-    with start(1) as pool:
-        try:
-            _submit(pool, model, shard, output, settings).result()
-        except BrokenProcessPool:
-            raise ValueError(DIED.format(shard)) from None
 
 
 def _start_worker(n_threads: int) -> None:
