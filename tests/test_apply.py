@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -395,6 +396,42 @@ def test_workers_end_with_the_run(trained_path, tmp_path):
     process.kill()
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert len(workers) >= 2 and not alive
+
+
+@pytest.mark.slow
+def test_ray_has_the_same_result_though_a_worker_dies(trained_path, tmp_path):
+    ray = pytest.importorskip("ray")
+    psutil = pytest.importorskip("psutil")
+    docs = with_entities(spacy.blank("en")) * 20
+    DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
+    options = {"settings": Settings(batch_size=3), "shard_size": 6}
+    one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    apply(trained_path, tmp_path / "in.spacy", one, **options)
+    killed = []
+
+    def kill_a_worker():
+        while not list((tmp_path / "2.jsonl.parts").glob("0*.jsonl")):
+            time.sleep(0.01)
+        for child in psutil.Process().children(recursive=True):
+            if "ray::Worker" in " ".join(child.cmdline()):
+                child.kill()
+                killed.append(child.pid)
+                return
+
+    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    try:
+        killer = threading.Thread(target=kill_a_worker, daemon=True)
+        killer.start()
+        options |= {"engine": "ray", "n_process": 2}
+        apply(trained_path, tmp_path / "in.spacy", two, **options)
+        killer.join(10)
+        options["n_process"] = 3
+        with pytest.raises(ValueError, match="too few for 3 workers"):
+            apply(trained_path, tmp_path / "in.spacy", tmp_path / "3.csv", **options)
+    finally:
+        ray.shutdown()
+    assert killed
+    assert one.read_bytes() == two.read_bytes()
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,6 +92,10 @@ def apply(
     """
     output = Path(output)
     folder = output.with_name(f"{output.name}.parts") if parts is None else Path(parts)
+    # Processes elsewhere may have another working directory.
+    model = _absolute(str(model))
+    if settings.ner is not None:
+        settings = settings._replace(ner=_absolute(settings.ner))
     settings.check()
     selection.check()
     _check_numbers(shard_size, n_process, engine)
@@ -112,12 +117,12 @@ def apply(
             sources = [save_stdin(folder, settings.split)]
         else:
             sources = find_sources(Path(input_path), settings.split)
-        manifest = make_manifest(str(model), sources, settings, shard_size)
+        manifest = make_manifest(model, sources, settings, shard_size)
         settings = settings._replace(digest=json.dumps(manifest.identity["model"]))
-        predicates = _settle(manifest, folder, str(model), settings, engine, n_process)
+        predicates = _settle(manifest, folder, model, settings, engine, n_process)
         _check_labels(selection, predicates)
         new = _work(
-            *(manifest, folder, str(model), settings, engine, n_process),
+            *(manifest, folder, model, settings, engine, n_process),
             *(gpus_per_worker, progress),
         )
         results = Results(
@@ -236,7 +241,13 @@ def _empty(folder: Path) -> None:
 
 def _check_numbers(shard_size: int, n_process: int, engine: str) -> None:
     if engine not in ENGINES:
-        raise ValueError(f"Unknown engine '{engine}'. Choose one of {ENGINES}.")
+        known = ", ".join(ENGINES)
+        raise ValueError(f"Unknown engine '{engine}'. Choose one of {known}.")
+    if engine == "ray" and find_spec("ray") is None:
+        raise ValueError(
+            "The engine 'ray' needs the package ray. Install it: "
+            'pip install "spacy-dualre[ray]".'
+        )
     for name, number in (("shard_size", shard_size), ("n_process", n_process)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, not {number}.")
@@ -252,6 +263,10 @@ def _check_places(input_path: str, output: Path, folder: Path) -> None:
                 f"{path} is in the input, {input_path}, where it would be read, or "
                 "would replace what is read. Give an output elsewhere."
             )
+
+
+def _absolute(model: str) -> str:
+    return str(Path(model).absolute()) if Path(model).is_dir() else model
 
 
 def _check_labels(selection: Selection, predicates: dict[str, Any]) -> None:
