@@ -21,8 +21,9 @@ from tiny_corpus import PREDICATES, TEXTS, gold_triples, make_docs, with_entitie
 from tqdm import tqdm
 from typer.testing import CliRunner
 
-from spacy_dualre.apply import Settings, apply, apply_shard, make_manifest
+from spacy_dualre.apply import Settings, apply, apply_shard, files, make_manifest
 from spacy_dualre.apply import run as run_module
+from spacy_dualre.apply.files import sync
 from spacy_dualre.apply.inputs import Shard, divide, find_sources, read_shard
 from spacy_dualre.apply.shard import part_of
 from spacy_dualre.cli import app
@@ -271,6 +272,33 @@ def test_an_output_that_it_has_not_made_is_kept(trained_path, settings, tmp_path
     assert output.read_text(encoding="utf8") == "mine"
 
 
+def test_a_folder_of_something_else_is_kept(trained_path, settings, tmp_path):
+    source = write_jsonl(tmp_path / "in.jsonl", make_texts(2))
+    (tmp_path / "mine").mkdir()
+    mine = tmp_path / "mine" / "000000.jsonl"
+    mine.write_text("{}", encoding="utf8")
+    for output, parts in (("out.csv", "mine"), ("mine", None)):
+        with pytest.raises(ValueError, match="not of this command|has not made it"):
+            apply(
+                *(trained_path, source, tmp_path / output),
+                settings=settings,
+                format_="brat",
+                parts=parts and tmp_path / parts,
+                overwrite=True,
+            )
+    assert mine.exists()
+
+
+def test_the_work_can_be_removed(trained_path, settings, tmp_path):
+    source = write_jsonl(tmp_path / "in.jsonl", make_texts(2))
+    output = tmp_path / "out.csv"
+    apply(trained_path, source, output, settings=settings, clean=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
+    with pytest.raises(ValueError, match="has not made it"):
+        apply(trained_path, source, output, settings=settings)
+    apply(trained_path, source, output, settings=settings, overwrite=True)
+
+
 def test_an_output_in_the_input_is_refused(trained_path, settings, tmp_path):
     write_jsonl(tmp_path / "in.jsonl", make_texts(2))
     with pytest.raises(ValueError, match="is in the input"):
@@ -293,6 +321,11 @@ def test_parts_do_not_depend_on_what_a_process_did_before(
         assert one.read_bytes() == other.read_bytes()
 
 
+def slow_sync(path):
+    time.sleep(0.03)
+    sync(path)
+
+
 def start(*arguments, **options):
     """Start a run in another process, with what is loaded here."""
     process = multiprocessing.get_context("fork").Process(
@@ -303,37 +336,41 @@ def start(*arguments, **options):
 
 
 def test_a_run_that_is_killed_five_times_has_the_same_result(
-    trained_path, settings, tmp_path
+    trained_path, settings, tmp_path, monkeypatch
 ):
-    source = write_jsonl(tmp_path / "in.jsonl", make_texts(160))
+    source = write_jsonl(tmp_path / "in.jsonl", make_texts(200))
     options = {"settings": settings, "shard_size": 4}
-    whole = tmp_path / "whole.jsonl"
-    began = time.monotonic()
+    whole, output = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     apply(trained_path, source, whole, **options)
-    duration = time.monotonic() - began
-    output = tmp_path / "out.jsonl"
+    # Slow enough that it is not done before it is killed.
+    monkeypatch.setattr(files, "sync", slow_sync)
     folder = tmp_path / "out.jsonl.parts"
     moments = random.Random(0)
     finished = set()
     for _ in range(5):
         process = start(trained_path, source, output, **options)
-        process.join(moments.uniform(0.05, 0.3) * duration)
+        while {path.name for path in folder.glob("0*.jsonl")} <= finished:
+            time.sleep(0.01)
+        process.join(moments.uniform(0, 0.5))
         assert process.is_alive()
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        now = {p.name for p in folder.glob("0*.jsonl")}
-        assert finished <= now
+        now = {path.name for path in folder.glob("0*.jsonl")}
+        assert finished < now
         finished = now
-    assert not output.exists() and len(finished) < 40
+    assert not output.exists() and len(finished) < 50
     process = start(trained_path, source, output, **options)
     process.join()
     assert process.exitcode == 0
     assert output.read_bytes() == whole.read_bytes()
     assert not list(folder.glob(".*"))
-    assert len({record["id"] for record in read(output)}) == 160
+    assert len({record["id"] for record in read(output)}) == 200
 
 
-def test_a_second_run_on_the_same_output_is_refused(trained_path, settings, tmp_path):
+def test_a_second_run_on_the_same_output_is_refused(
+    trained_path, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(files, "sync", slow_sync)
     source = write_jsonl(tmp_path / "in.jsonl", make_texts(200))
     output = tmp_path / "out.jsonl"
     options = {"settings": settings, "shard_size": 4}
@@ -346,6 +383,7 @@ def test_a_second_run_on_the_same_output_is_refused(trained_path, settings, tmp_
         apply(trained_path, source, output, **options)
     process.kill()
     process.join()
+    monkeypatch.undo()
     # The lock of a dead process is no lock.
     assert (parts / run_module.LOCK).exists()
     assert apply(trained_path, source, output, **options).documents == 200

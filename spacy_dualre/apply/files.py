@@ -25,8 +25,9 @@ def replacing(target: Path) -> Iterator[Path]:
     new, old = target.with_name(f"{name}.new"), target.with_name(f"{name}.old")
     try:
         yield new
-        for path in [new, *new.rglob("*")] if new.is_dir() else [new]:
-            sync(path)
+        if new.is_dir() and hasattr(os, "sync"):
+            os.sync()  # once for all files
+        sync(new)
         if target.is_dir():
             target.rename(old)  # a folder can't be renamed to one that has files
         new.replace(target)

@@ -9,6 +9,7 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from .files import hash_file, replacing
 from .settings import Settings
 
 STDIN = "-"
+SAVED = "stdin"  # the name of the file that it is saved in
 SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".spacy": "spacy"}
 # What is read in a folder. A file that is named itself may have any name.
 IN_FOLDERS = (".txt", *SUFFIXES)
@@ -148,11 +150,11 @@ def save_stdin(folder: Path, split: str | None) -> Source:
     split (Optional[str]): What a text is. None: the input is JSONL.
     RETURNS (Source): The file.
     """
-    path = folder / "stdin"
+    path = folder / SAVED
     with replacing(path) as new, new.open("wb") as file:
         while chunk := sys.stdin.buffer.read(1 << 20):
             file.write(chunk)
-    return Source(str(path.absolute()), "stdin", split or "jsonl")
+    return Source(str(path.absolute()), SAVED, split or "jsonl")
 
 
 def divide(
@@ -171,18 +173,17 @@ def divide(
     room = 0
     for source in sources:
         digest = hashlib.sha256()
-        piece: Piece | None = None
-        for start, end, line in _spans(source, digest):
-            if piece is not None and room:
-                piece = piece._replace(end=end, documents=piece.documents + 1)
-                shards[-1][-1] = piece
-            else:
-                if not room:
-                    shards.append([])
-                    room = shard_size
-                piece = Piece(source, start, end, line, 1)
-                shards[-1].append(piece)
-            room -= 1
+        spans = _spans(source, digest)
+        for start, end, line in spans:
+            if not room:
+                shards.append([])
+                room = shard_size
+            n = 1
+            for _, later, _ in islice(spans, room - 1):
+                end = later
+                n += 1
+            shards[-1].append(Piece(source, start, end, line, n))
+            room -= n
         digests.append(digest.hexdigest())
     return digests, shards
 

@@ -3,8 +3,9 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from ..output.writers import find_writer
 from ..output.writers.results import Results, Selection
 from .files import remove, remove_unfinished, replacing
-from .inputs import STDIN, find_sources, save_stdin
+from .inputs import SAVED, STDIN, find_sources, save_stdin
 from .local import run_local
 from .manifest import NAME, Manifest, compare, make_manifest
 from .settings import Settings
@@ -26,6 +27,7 @@ LOCK = "lock"
 OWNER = "owner.json"
 PREDICATES = "predicates.json"
 ENGINES = ("local", "ray")
+PART = re.compile(r"\d{6,}\.jsonl")
 
 
 class Outcome(NamedTuple):
@@ -101,6 +103,7 @@ def apply(
     _check_numbers(shard_size, n_process, engine)
     writer = find_writer(output, format_, selection)
     _check_places(str(input_path), output, folder)
+    _refuse_other_files(folder)
     known = (folder / NAME).exists()
     if not known and output.exists() and not (overwrite and output.is_file()):
         raise ValueError(
@@ -118,7 +121,8 @@ def apply(
         else:
             sources = find_sources(Path(input_path), settings.split)
         manifest = make_manifest(model, sources, settings, shard_size)
-        settings = settings._replace(digest=json.dumps(manifest.identity["model"]))
+        pipelines = [manifest.identity[name] for name in ("model", "ner")]
+        settings = settings._replace(digest=json.dumps(pipelines))
         predicates = _settle(manifest, folder, model, settings, engine, n_process)
         _check_labels(selection, predicates)
         new = _work(
@@ -136,8 +140,7 @@ def apply(
             writer.write(results, path)
         if clean:
             _empty(folder)
-    if clean:
-        remove(folder)
+            _remove_lock(folder)
     return Outcome(manifest.documents, new, relations, errors, errors_path)
 
 
@@ -233,10 +236,31 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _empty(folder: Path) -> None:
-    """Remove what is known to be of a run: the manifest last, which says so."""
-    names = [*folder.glob("[0-9]*.jsonl"), folder / "stdin", folder / PREDICATES]
-    for path in [*names, folder / NAME]:
-        remove(path)
+    """Remove what is of a run: the manifest last, which says that it is one."""
+    for path in folder.iterdir():
+        if PART.fullmatch(path.name):
+            remove(path)
+    for name in (SAVED, PREDICATES, NAME):
+        remove(folder / name)
+
+
+def _remove_lock(folder: Path) -> None:
+    # Windows removes no file that is open, and the folder may have other files.
+    with suppress(OSError):
+        remove(folder / OWNER)
+        remove(folder / LOCK)
+        folder.rmdir()
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """A folder of something else could have files with the names of parts."""
+    own = (LOCK, OWNER, SAVED, PREDICATES)
+    if folder.exists() and not (folder / NAME).exists():
+        names = (path.name for path in folder.iterdir())
+        if any(name not in own and not name.startswith(".") for name in names):
+            raise ValueError(
+                f"{folder} has files that are not of this command. Give another folder."
+            )
 
 
 def _check_numbers(shard_size: int, n_process: int, engine: str) -> None:
