@@ -3,6 +3,7 @@
 # The commands register themselves with the app.
 from . import (  # noqa: F401
     answers,
+    apply,
     config,
     convert,
     divide,
