@@ -6,44 +6,60 @@ python benchmarks/scores/zero_shot.py negatives MODEL CORPORA
 python benchmarks/scores/zero_shot.py few MODEL CORPORA --sizes 5,10 --draws 3
 python benchmarks/scores/zero_shot.py table
 
-What was measured are lines in benchmarks/results/zero-shot.jsonl. See docs/zero-shot.md.
+What was measured is in benchmarks/results/zero-shot.jsonl. See docs/zero-shot.md.
 """
 
+import gc
 import hashlib
 import json
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from itertools import product
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Annotated, Any, NamedTuple, cast
 
 import numpy
 import spacy
 import srsly
+import torch
 import typer
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
-from spacy.util import minibatch
-from thinc.api import to_numpy
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import filter_spans, load_config, minibatch
+from thinc.api import Config, to_numpy
 from tqdm import tqdm
 from wasabi import msg
 
 sys.path.append(str(Path(__file__).parents[2]))
 
+from spacy_dualre.cli.config import merge_configs
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.shim import get_shim
 from spacy_dualre.output.scorer import gold_triples
 from spacy_dualre.pairs.candidates import Candidates, find_candidates
-from spacy_dualre.predicates import Predicate, parse_predicates, read_predicates
+from spacy_dualre.predicates import (
+    NO_RELATION,
+    Predicate,
+    parse_predicates,
+    read_predicates,
+)
 from spacy_dualre.relations import get_relations, set_relations
 from spacy_dualre.training.corpus import build_corpus
 from spacy_dualre.training.gold import complete, find_gold, refuse_unknown_labels
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "zero-shot.md"
+START = "<!-- generated results -->"
+END = "<!-- end of generated results -->"
 RESULTS = ROOT / "benchmarks" / "results" / "zero-shot.jsonl"
 WRITTEN = ROOT / "assets" / "general" / "written"
 NAME = "dual_relation_extractor"
@@ -82,11 +98,31 @@ CORPORA = {
     "chemprot": Corpus("chemprot/test", "assets/chemprot/predicates.yml"),
     "fire": Corpus("fire/test", "assets/general/fire.yml"),
 }
+# Labels of the written dev and test that FewRel and Re-DocRED have in other words.
+RELATED = {
+    *("sibling_of", "died_in", "composed", "headquartered_in", "twinned_with"),
+    *("plays_for", "member_of", "claimed_by", "seceded_from", "distributes"),
+    *("administered_by", "plays_home_at", "stored_in"),
+}
 JOINS = ("max", "mean")
 # What is taken off the scores of each predicate: nothing; the mean over the corpus' own
-# pairs, whose labels are not looked at, or over a bank of other pairs; "-spread": and
-# divided by the standard deviation.
-HUBS = ("none", "own", "own-spread", *(f"bank{n}{s}" for n in (64, 256) for s in ("", "-spread")))
+# pairs, whose labels are not looked at, or over a bank of so many other pairs.
+# "-spread": they are divided by the standard deviation too.
+HUBS = (
+    "none",
+    "own",
+    "own-spread",
+    "bank64",
+    "bank64-spread",
+    "bank256",
+    "bank256-spread",
+)
+FEW_CORPORA = ("semeval2010", "scierc")
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "linear": {"model.alpha": 1.0},
+    "dual": {},
+    "general": {},
+}
 DECISIONS = ("default", "threshold", "offset")
 
 
@@ -142,7 +178,7 @@ class Pairs(NamedTuple):
         RETURNS (ndarray): z, (P, R + 1).
         """
         z = numpy.full(self.fits.shape, -numpy.inf, dtype="float32")
-        for r in range(z.shape[1]):
+        for r in range(len(self.predicates)):
             own = self.z[:, self.of == r]
             if own.size:
                 z[:, r] = own.max(axis=1) if how == "max" else own.mean(axis=1)
@@ -175,10 +211,7 @@ class Reader:
         limit (int): How many Docs are taken, the same each time. 0: all.
         RETURNS (List[Example]): The examples, with gold entities.
         """
-        examples = list(build_corpus(str(path))(self.nlp))
-        if limit:
-            examples.sort(key=lambda example: hash_of(_id_of(example)))
-            examples = examples[:limit]
+        examples = choose_docs(build_corpus(str(path))(self.nlp), limit)
         return [complete(example, self.component.spans_key) for example in examples]
 
     def find(self, example: Example, predicates: tuple[Predicate, ...]) -> Candidates:
@@ -206,7 +239,7 @@ class Reader:
         RETURNS (Pairs): The pairs. All fit, and nothing is annotated.
         """
         single, of = split_descriptions((self.no_relation, *predicates[1:]))
-        found = []
+        found: list[Candidates] = []
         examples = self.read(path)
         for example in sorted(examples, key=lambda eg: hash_of(_id_of(eg))):
             own = self.find(example, single)
@@ -246,7 +279,9 @@ class Reader:
         totals = numpy.zeros(len(predicates), dtype="int64")
         symmetric = [predicate.label for predicate in predicates if predicate.symmetric]
         for own, group in groups.items():
-            asked_for = numpy.asarray([r == 0 or x in own for r, x in enumerate(labels)])
+            asked_for = numpy.asarray(
+                [r == 0 or x in own for r, x in enumerate(labels)]
+            )
             columns = numpy.flatnonzero(asked_for[of])
             chosen = tuple(single[column] for column in columns)
             found = [self.find(example, chosen) for example in group]
@@ -290,15 +325,14 @@ class Reader:
         found, golds = [], []
         for example in examples:
             own = self.find(example, single)
-            gold = find_gold(
-                example, replace(own, predicates=bare), self.component.relations_key
-            )
-            rows = numpy.flatnonzero(gold.labels)[:1]
+            key = self.component.relations_key
+            labels = find_gold(example, replace(own, predicates=bare), key).labels
+            rows = numpy.flatnonzero(labels)[:1]
             found.append(own.select(rows))
-            golds.append(gold.labels[rows])
+            golds.append(labels[rows])
         gold = numpy.concatenate(golds)
         z = self.score(found, "marked pairs")
-        positive = numpy.arange(len(bare)) == gold[:, None]
+        positive = numpy.equal(numpy.arange(len(bare)), gold[:, None])
         fits, known = numpy.ones_like(positive), numpy.ones(len(z), dtype=bool)
         mirror = numpy.full(len(z), -1)
         totals = positive.sum(axis=0)
@@ -323,7 +357,9 @@ def split_descriptions(
     return tuple(single), numpy.asarray(of)
 
 
-def correct_hubs(z: numpy.ndarray, others: numpy.ndarray, spread: bool) -> numpy.ndarray:
+def correct_hubs(
+    z: numpy.ndarray, others: numpy.ndarray, spread: bool
+) -> numpy.ndarray:
     """Take off what a predicate scores with any pair. "no_relation" stays as it is, and
     so do the mean and the spread over all predicates.
 
@@ -335,10 +371,11 @@ def correct_hubs(z: numpy.ndarray, others: numpy.ndarray, spread: bool) -> numpy
     columns = [column[numpy.isfinite(column)] for column in others.T[1:]]
     means = numpy.asarray([c.mean() if len(c) else numpy.nan for c in columns])
     spreads = numpy.asarray([c.std() if len(c) > 1 else numpy.nan for c in columns])
-    mean, common = numpy.nanmean(means), numpy.nanmean(spreads)
+    middle, common = numpy.nanmean(means), numpy.nanmean(spreads)
+    means = numpy.nan_to_num(means, nan=middle)
     factor = numpy.where(spreads > 0, common / spreads, 1.0) if spread else 1.0
     corrected = z.copy()
-    corrected[:, 1:] = (z[:, 1:] - numpy.nan_to_num(means, nan=mean)) * factor + mean
+    corrected[:, 1:] = (z[:, 1:] - means) * factor + middle
     return corrected
 
 
@@ -505,8 +542,8 @@ def n_way(z: numpy.ndarray, gold: numpy.ndarray) -> tuple[float, float, float]:
     return p, r, 2 * p * r / ((p + r) or 1.0)
 
 
-def leave_out(docs: Iterable[Any], labels: Iterable[str]) -> Iterator[Any]:
-    """Take predicates out of training data. It is unknown then what relates their pairs.
+def leave_out(docs: Iterable[Doc], labels: Iterable[str]) -> Iterator[Doc]:
+    """Take predicates out of training data. What relates their pairs is then unknown.
 
     docs (Iterable[Doc]): Gold Docs.
     labels (Iterable[str]): The predicates' labels.
@@ -518,7 +555,8 @@ def leave_out(docs: Iterable[Any], labels: Iterable[str]) -> Iterator[Any]:
         kept = [relation for relation in relations if relation.label not in out]
         data = doc.user_data
         if len(kept) < len(relations):
-            if not kept and data.get("complete") is False:
+            is_partial = data.get("complete") is False
+            if is_partial and all(r.label == NO_RELATION for r in kept):
                 continue
             set_relations(doc, kept)
             ends = [
@@ -533,6 +571,145 @@ def leave_out(docs: Iterable[Any], labels: Iterable[str]) -> Iterator[Any]:
         if rows is not None:
             data["concept_relations"] = tuple(r for r in rows if r[2] not in out)
         yield doc
+
+
+def cut_sentences(doc: Doc) -> Iterator[Doc]:
+    """Cut an annotated Doc into its sentences, those with a pair of entities.
+
+    doc (Doc): A gold Doc.
+    YIELDS (Doc): The sentences, with the entities and relations in them.
+    """
+    for i, sentence in enumerate(doc.sents):
+        inside = range(sentence.start, sentence.end)
+        entities = [
+            e for e in doc.spans["entities"] if {e.start, e.end - 1} <= {*inside}
+        ]
+        if len(entities) < 2:
+            continue
+        own = Doc(
+            doc.vocab,
+            words=[token.text for token in sentence],
+            spaces=[bool(token.whitespace_) for token in sentence],
+            sent_starts=[k == 0 for k in range(len(sentence))],
+        )
+
+        def moved(span: Span, own: Doc = own, start: int = sentence.start) -> Span:
+            return Span(own, span.start - start, span.end - start, span.label)
+
+        own.spans["entities"] = [moved(entity) for entity in entities]
+        own.ents = filter_spans(moved(entity) for entity in entities)
+        set_relations(
+            own,
+            [
+                (moved(relation.subject), moved(relation.object), relation.label)
+                for relation in get_relations(doc)
+                if {relation.subject.start, relation.object.start} <= {*inside}
+            ],
+        )
+        own.user_data["doc_id"] = f"{doc.user_data['doc_id']} {i}"
+        yield own
+
+
+def draw_sentences(docs: Iterable[Doc], size: int | None, draw: int) -> list[Doc]:
+    """Draw annotated sentences. Larger draws contain the smaller ones.
+
+    docs (Iterable[Doc]): Gold Docs.
+    size (Optional[int]): How many. None: all.
+    draw (int): Which draw.
+    RETURNS (List[Doc]): The sentences, each a Doc.
+    """
+    sentences = [sentence for doc in docs for sentence in cut_sentences(doc)]
+    sentences.sort(key=lambda doc: hash_of(f"{draw}:{doc.user_data['doc_id']}"))
+    return sentences[:size]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training with few annotated sentences.
+
+    corpus (str): Of `FEW_CORPORA`.
+    system (str): Of `SYSTEMS`.
+    size (Optional[int]): How many sentences. None: all.
+    draw (int): Which draw, and the seed.
+    model (str): The name of the pipeline that is started from, or of the encoder.
+    limit (int): Docs that are scored. 0: all.
+    """
+
+    corpus: str
+    system: str
+    size: int | None
+    draw: int
+    model: str
+    limit: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What identifies it in a row."""
+        return {"mode": "few", **vars(self)}
+
+
+def make_config(
+    job: Job, train: Path, encoder: str, start: Path | None, gpu: int
+) -> Config:
+    """Make the config of a training.
+
+    job (Job): The training.
+    train (Path): Its sentences.
+    encoder (str): The encoder's name or path.
+    start (Optional[Path]): The pipeline that is started from.
+    gpu (int): The GPU's number, -1 for the CPU.
+    RETURNS (Config): The config.
+    """
+    own = ROOT / "configs" / f"{job.corpus}.cfg"
+    changes: dict[str, Any] = {
+        "paths.train": str(train),
+        "paths.dev": str(train),
+        "paths.predicates": str(ROOT / CORPORA[job.corpus].predicates),
+        "system.seed": job.draw,
+        "system.gpu_allocator": "pytorch" if gpu >= 0 else None,
+        "corpora.dev.limit": 1,  # nothing is chosen on it
+        "training.batcher.size": 8,
+        f"components.{NAME}.model.encoder": encoder,
+        **{f"components.{NAME}.{k}": v for k, v in SYSTEMS[job.system].items()},
+    }
+    if start is not None:
+        changes[f"components.{NAME}.model.start"] = str(start)
+    configured = load_config(own)["training"]["max_steps"]
+    steps = configured if job.size is None else steps_of(job.size)
+    changes["training.max_steps"] = changes["training.eval_frequency"] = steps
+    changes["training.optimizer.learn_rate.warmup_steps"] = steps // 10
+    return merge_configs(ROOT / "configs" / "base.cfg", own, changes).interpolate()
+
+
+def steps_of(size: int) -> int:
+    """RETURNS (int): Training steps of 8 sentences, for so many in all."""
+    return min(100 + 2 * size, 600)
+
+
+def train_and_score(config: Config, test: Path, limit: int, gpu: int) -> dict[str, Any]:
+    """Train a pipeline, which is not kept, and score it.
+
+    config (Config): Its config.
+    test (Path): A `.spacy` file.
+    limit (int): Docs that are scored. 0: all.
+    gpu (int): The GPU's number, -1 for the CPU.
+    RETURNS (Dict[str, Any]): Micro precision, recall and F1, and macro F1.
+    """
+    nlp, _ = train(
+        init_nlp(config, use_gpu=gpu), use_gpu=gpu, stdout=StringIO(), stderr=StringIO()
+    )
+    component = cast(DualRelationExtractor, nlp.get_pipe(NAME))
+    examples = choose_docs(build_corpus(str(test))(nlp), limit)
+    scores = component.score(examples)
+    names = ("micro_p", "micro_r", "micro_f", "macro_f")
+    return {name: scores[f"rel_{name}"] for name in names}
+
+
+def choose_docs(examples: Iterable[Example], limit: int) -> list[Example]:
+    """RETURNS (List[Example]): As many examples, the same each time; with 0 all."""
+    if not limit:
+        return list(examples)
+    return sorted(examples, key=lambda eg: hash_of(_id_of(eg)))[:limit]
 
 
 def written_labels(example: Example) -> list[str]:
@@ -561,13 +738,102 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf8").splitlines()]
 
 
+def make_tables(rows: list[dict[str, Any]]) -> str:
+    """RETURNS (str): The recorded rows as tables, in Markdown."""
+    modes: dict[str, list] = {"fewrel": [], "negatives": [], "few": []}
+    for row in rows:
+        modes[row["is"]["mode"]].append(row)
+    lines = ["### N-way FewRel", "", *fewrel_table(modes["fewrel"]), ""]
+    corpora = {row["is"]["corpus"] for row in modes["negatives"]}
+    for corpus in (own for own in CORPORA if own in corpora):
+        own = [row for row in modes["negatives"] if row["is"]["corpus"] == corpus]
+        lines += [f"### {corpus}", "", *negatives_table(own), ""]
+    for corpus in FEW_CORPORA:
+        own = [row for row in modes["few"] if row["is"]["corpus"] == corpus]
+        if own:
+            lines += [f"### {corpus}, few sentences", "", *few_table(own), ""]
+    return "\n".join(lines)
+
+
+def fewrel_table(rows: list[dict[str, Any]]) -> list[str]:
+    """RETURNS (List[str]): A line for each model, split and way to score."""
+    sizes = sorted({row["is"]["n"] for row in rows})
+    lines: dict[tuple[str, ...], dict[int, str]] = {}
+    for row in rows:
+        own = row["is"]
+        names = ("model", "split", "per_relation", "join", "hub")
+        key = (*(str(own[name]) for name in names), ", ".join(row["seen"]) or "-")
+        lines.setdefault(key, {})[own["n"]] = percent(row["f"])
+    header = ["model", "split", "sentences of each", "descriptions", "hubs", "seen"]
+    return make_table(
+        [*header, *(f"F1, N = {n}" for n in sizes)],
+        [[*key, *(own.get(n, "-") for n in sizes)] for key, own in lines.items()],
+    )
+
+
+def negatives_table(rows: list[dict[str, Any]]) -> list[str]:
+    """RETURNS (List[str]): A line for each row."""
+    numbers = ("micro_p", "micro_r", "micro_f", "macro_p", "macro_r", "macro_f")
+    header = ["model", "Docs", "signatures", "descriptions", "hubs", "decision"]
+    header += [name.replace("_", " ").replace(" f", " F1") for name in numbers]
+    header += ["unrelated found", "micro F1 without relatives"]
+    body = []
+    for row in rows:
+        own = row["is"]
+        counts = [c for label, c in row["counts"].items() if label not in RELATED]
+        without = prf(*numpy.sum(counts, axis=0))[2] if counts else 0.0
+        body.append(
+            [
+                *(own["model"], str(own["limit"] or "all")),
+                "with" if own["signatures"] else "without",
+                *(own["join"], own["hub"], own["decision"]),
+                *(percent(row[name]) for name in numbers),
+                percent(row["unrelated_found"]),
+                percent(without) if own["corpus"].startswith("written") else "-",
+            ]
+        )
+    return make_table(header, body)
+
+
+def few_table(rows: list[dict[str, Any]]) -> list[str]:
+    """RETURNS (List[str]): A line for each system, a column for each size."""
+    found = {row["is"]["size"] for row in rows}
+    sizes = sorted(found, key=lambda size: size or numpy.inf)
+    measure = "macro_f" if rows[0]["is"]["corpus"] == "semeval2010" else "micro_f"
+    lines: dict[tuple[str, ...], dict[int | None, list[float]]] = {}
+    for row in rows:
+        own = row["is"]
+        line = lines.setdefault(
+            (own["system"], own["model"], str(own["limit"] or "all")), {}
+        )
+        line.setdefault(own["size"], []).append(row[measure])
+    header = ["trained", "from", "Docs", *(str(size or "all") for size in sizes)]
+    body = []
+    for key, values in lines.items():
+        cells = []
+        for size in sizes:
+            found_f = values.get(size, [])
+            spread = f" ± {100 * stdev(found_f):.1f}" if len(found_f) > 1 else ""
+            cells.append(percent(mean(found_f)) + spread if found_f else "-")
+        body.append([*key, *cells])
+    return make_table(header, body)
+
+
+def percent(value: float) -> str:
+    """RETURNS (str): A share in percent."""
+    return f"{100 * value:.1f}"
+
+
+def make_table(header: list[str], body: list[list[str]]) -> list[str]:
+    """RETURNS (List[str]): The lines of a table in Markdown."""
+    return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *body]]
+
+
 def _id_of(example: Example) -> str:
     return str(example.reference.user_data.get("doc_id", example.text))
 
 
-def _fitting(
-    found: Candidates, predicates: tuple[Predicate, ...]
-) -> numpy.ndarray:
+def _fitting(found: Candidates, predicates: tuple[Predicate, ...]) -> numpy.ndarray:
     """What the signatures admit, of what is asked: bool, (p, R + 1)."""
     types = [entity.label_ for entity in found.entities]
     rows = [
@@ -632,21 +898,23 @@ def fewrel_command(
     gpu: Annotated[int, GPU] = -1,
     results: Annotated[Path, RESULTS_OPTION] = RESULTS,
 ) -> None:
-    """N-way FewRel: the best of N unseen predicates, for pairs that have one of them."""
+    """N-way FewRel: the best of N unseen predicates, for pairs that have one."""
     # fmt: on
     reader = load_reader(model, gpu)
     labels = held_out(split)
-    predicates = tuple(p for p in fewrel_predicates() if p.label in ["no_relation", *labels])
+    every = fewrel_predicates()
+    predicates = (every[0], *(p for p in every if p.label in labels))
     seen = sorted(set(labels) & set(reader.trained_with))
     if seen:
         msg.warn(f"The model was trained with {', '.join(seen)}")
-    left: Counter = Counter()
+    taken: Counter = Counter()
     examples = []
     everything = reader.read(corpora / "fewrel" / "train.spacy")
     for example in sorted(everything, key=lambda eg: hash_of(_id_of(eg))):
-        label = get_relations(example.reference)[0].label
-        if label in labels and not (per_relation and left[label] == per_relation):
-            left[label] += 1
+        (relation,) = get_relations(example.reference)
+        taken[relation.label] += 1
+        enough = per_relation and taken[relation.label] > per_relation
+        if relation.label in labels and not enough:
             examples.append(example)
     pairs, gold = reader.score_marked(examples, predicates)
     banks = score_banks(reader, corpora, predicates, hub)
@@ -662,7 +930,9 @@ def fewrel_command(
         for subset in own:
             chosen = numpy.isin(gold, subset)
             part = select(pairs, chosen, subset)
-            part_banks = {size: select(bank, None, subset) for size, bank in banks.items()}
+            part_banks = {
+                size: select(bank, None, subset) for size, bank in banks.items()
+            }
             answers = numpy.searchsorted(subset, gold[chosen])
             for how, hubs, z in variants_of(part, part_banks, join, hub):
                 scores.setdefault((how, hubs), []).append(n_way(z[:, 1:], answers))
@@ -792,6 +1062,94 @@ def negatives_command(
                     f"{100 * row['micro_f']:.1f}, macro F1 {100 * row['macro_f']:.1f}, "
                     f"unrelated found {100 * row['unrelated_found']:.1f} %"
                 )
+
+
+# fmt: off
+@app.command("few")
+def few_command(
+    model: Annotated[Path, MODEL],
+    corpora: Annotated[Path, FOLDER],
+    corpus: Annotated[
+        list[str], typer.Option(help=f"Of {', '.join(FEW_CORPORA)}")
+    ] = list(FEW_CORPORA),  # noqa: B006
+    system: Annotated[
+        list[str], typer.Option(help=f"Of {', '.join(SYSTEMS)}")
+    ] = list(SYSTEMS),  # noqa: B006
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of sentences, and all")
+    ] = "5,10,20,50,100,300,all",
+    draws: Annotated[int, typer.Option(help="Draws of each size")] = 3,
+    limit: Annotated[int, typer.Option(help="Docs that are scored; 0 for all")] = 0,
+    encoder: Annotated[
+        str, typer.Option(help="The encoder of those that do not start from the model")
+    ] = "sentence-transformers/all-MiniLM-L6-v2",
+    work: Annotated[
+        Path, typer.Option(help="Where the drawn sentences go")
+    ] = Path("training/zero-shot"),
+    name: Annotated[str | None, NAME_OPTION] = None,
+    gpu: Annotated[int, GPU] = -1,
+    results: Annotated[Path, RESULTS_OPTION] = RESULTS,
+) -> None:
+    """Train with few annotated sentences. What is recorded is not trained again."""
+    # fmt: on
+    if gpu >= 0:
+        spacy.require_gpu(gpu)
+    model_name = identity("few", model, name)["model"]
+    numbers = [None if x == "all" else int(x) for x in sizes.split(",")]
+    jobs = [
+        Job(c, s, n, draw, model_name if s == "general" else Path(encoder).name, limit)
+        for n, draw, c, s in product(numbers, range(draws), corpus, system)
+    ]
+    done = [row["is"] for row in read_rows(results)]
+    jobs = [job for job in jobs if job.identity not in done]
+    docs = {
+        own: list(
+            DocBin()
+            .from_disk(corpora / own / "train.spacy")
+            .get_docs(spacy.blank("en").vocab)
+        )
+        for own in {job.corpus for job in jobs}
+    }
+    failed = 0
+    for job in jobs:
+        msg.divider(str(job.identity))
+        path = work / f"{job.corpus}-{job.size or 'all'}-{job.draw}.spacy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawn = draw_sentences(docs[job.corpus], job.size, job.draw)
+        DocBin(docs=drawn, store_user_data=True).to_disk(path)
+        start = model if job.system == "general" else None
+        seconds = time.perf_counter()
+        test = corpora / f"{CORPORA[job.corpus].part}.spacy"
+        try:
+            config = make_config(job, path, encoder, start, gpu)
+            scores = train_and_score(config, test, limit, gpu)
+        except Exception as e:  # the others go on
+            failed += 1
+            msg.warn(f"{type(e).__name__}: {e}")
+            continue
+        seconds = time.perf_counter() - seconds
+        steps = config["training"]["max_steps"]
+        row = {"is": job.identity, **scores, "steps": steps, "seconds": seconds}
+        record(results, [row])
+        msg.text(f"micro F1 {100 * scores['micro_f']:.1f} in {seconds:.0f} s")
+        gc.collect()
+        if gpu >= 0:
+            torch.cuda.empty_cache()
+    if failed:
+        msg.fail(f"{failed} failed", exits=1)
+
+
+@app.command("table")
+def table_command(
+    results: Annotated[Path, RESULTS_OPTION] = RESULTS,
+    page: Annotated[Path, typer.Option(help="The page to update")] = PAGE,
+) -> None:
+    """Write what is recorded into a page, as tables."""
+    before, _, rest = page.read_text("utf8").partition(START)
+    after = rest.partition(END)[2]
+    tables = make_tables(read_rows(results))
+    page.write_text(f"{before}{START}\n\n{tables}\n{END}{after}", encoding="utf8")
+    msg.good(f"Updated {page}")
 
 
 def score_banks(

@@ -4,14 +4,14 @@ import pytest
 import spacy
 from spacy.tokens import DocBin, Span
 from spacy.training import Example
-from spacy_dualre.corpus import build_corpus
-from spacy_dualre.scorer import score_relations
 from tiny_corpus import make_docs, make_pipeline, write_corpus
 from typer.testing import CliRunner
 
 from spacy_dualre import Relation, get_relations, set_relations
 from spacy_dualre.cli import app
 from spacy_dualre.corpora.semeval2010 import TEST_FILE, TRAIN_FILE, answer
+from spacy_dualre.output.scorer import score_relations
+from spacy_dualre.training.corpus import build_corpus
 
 SENTENCES = [
     ("The <e1>rain</e1> caused a <e2>flood</e2>.", "Cause-Effect(e1,e2)"),
