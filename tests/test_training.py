@@ -479,7 +479,7 @@ def test_learns_from_a_choice_of_descriptions(bert, how):
     predicates = {**PREDICATES, "owns": "{subject} has bought {object}"}
     choice = sampler(descriptions=how, n_descriptions=2)
     nlp = make_pipeline(bert, predicates=predicates, sampler=choice)
-    train(nlp, steps=60)
+    train(nlp, steps=40)
     docs = nlp.pipe(with_entities(nlp))
     assert [triples_of(doc) for doc in docs] == gold_triples()
 
