@@ -13,8 +13,8 @@ is the concept it refers to (several: a list, or joined with ","), and its `text
 compared with what is at its offsets. Also optional are `relations`; `id`, otherwise
 the number of the line; `sentences` and `tokens`, lists of `[start, end]`, which are
 found by rule otherwise; `complete`, which is false where only the listed pairs were
-looked at (then "no_relation" may be the label of a relation); and `unknown`, a list of
-the pairs `[subject, object]` that were not.
+looked at (then "no_relation" may be the label of a relation); `unknown`, a list of the
+pairs `[subject, object]` that were not; and `labels`, the labels that were looked for.
 """
 
 from typing import Any

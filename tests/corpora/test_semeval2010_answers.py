@@ -63,7 +63,7 @@ def trained_path(bert, convert_labels, tmp_path):
         bert,
         predicates={"Cause-Effect": {}, "Component-Whole": {}},
         spans_key="entities",
-        single_direction=True,
+        decoder={"@misc": "spacy-dualre.decoder.v1", "single_direction": True},
     )
     spacy.util.fix_random_seed(0)
     examples = list(build_corpus(str(tmp_path / "output" / "test.spacy"))(nlp))
