@@ -255,3 +255,16 @@ def test_padding_falls_back_to_zero(bert):
     tokenizer, _ = load_encoder(bert)
     tokenizer.pad_token = None
     assert pad_id(tokenizer) == 0
+
+
+def test_a_stored_config_can_ask_for_no_code(any_encoder):
+    config = load_encoder(any_encoder)[1].config.to_dict()
+    asking = {
+        **config,
+        "attn_implementation": "someone/kernel",
+        "_attn_implementation": "someone/kernel",
+        "auto_map": {"AutoModel": "someone/repository--code.Model"},
+    }
+    encoder = encoder_from_config(asking)
+    assert type(encoder).__module__.startswith("transformers.")
+    assert "someone" not in str(encoder.config.to_dict())

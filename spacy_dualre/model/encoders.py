@@ -26,6 +26,8 @@ CARRIED = {
     )
 }
 
+# Encoders are made by classes of transformers itself, from nothing that asks for code.
+CODE_OF_A_CONFIG = ("attn_implementation", "_attn_implementation", "auto_map")
 WIDE_MASK = ("bert", "electra", "mpnet", "roberta", "xlm-roberta")
 
 
@@ -64,8 +66,10 @@ def load_encoder(name: str) -> tuple[Any, "PreTrainedModel"]:
 
     source = resolve_encoder(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        encoder = AutoModel.from_pretrained(source, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        encoder = AutoModel.from_pretrained(
+            source, use_safetensors=True, trust_remote_code=False
+        )
     except (OSError, ValueError, SafetensorError) as e:
         raise ValueError(
             f"Can't load the encoder '{name}': {e}\nGive the path of a folder with "
@@ -166,7 +170,9 @@ def tokenizer_from_files(files: dict[str, bytes], config: dict[str, Any]) -> Any
         for name, content in files.items():
             (Path(folder) / Path(name).name).write_bytes(content)
         (Path(folder) / "config.json").write_text(json.dumps(config), encoding="utf8")
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
 
 
 def encoder_from_config(config: dict[str, Any]) -> "PreTrainedModel":
@@ -177,6 +183,8 @@ def encoder_from_config(config: dict[str, Any]) -> "PreTrainedModel":
     """
     from transformers import AutoConfig, AutoModel
 
+    # A stored name of an attention could be that of a kernel to fetch.
+    config = {k: v for k, v in config.items() if k not in CODE_OF_A_CONFIG}
     return _without_pooler(AutoModel.from_config(AutoConfig.for_model(**config)))
 
 
