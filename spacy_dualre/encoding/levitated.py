@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy
 
 from .batches import Inputs, gather_ranges
-from .markers import N_MARKERS, N_SPECIAL, markers_of, text_ranges, with_markers
+from .marked_text import markers_of, text_ranges, with_markers
+from .markers import N_MARKERS, N_SPECIAL
 from .wordpieces import Pairs
 
 # How many of the four markers stay in the text: it is read once for all pairs of a

@@ -9,7 +9,8 @@ from typing import Any
 import numpy
 
 from .batches import Inputs, gather_ranges
-from .markers import N_SPECIAL, text_ranges, with_markers
+from .marked_text import text_ranges, with_markers
+from .markers import N_SPECIAL
 from .wordpieces import Pairs
 
 
