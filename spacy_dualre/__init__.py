@@ -1,6 +1,13 @@
 from spacy.language import Language
+from spacy.tokens import Doc
 
-from .relations import Relation, get_relations, install_extension, set_relations
+from .relations import (
+    DEFAULT_KEY,
+    Relation,
+    get_relations,
+    install_extension,
+    set_relations,
+)
 
 __version__ = "0.1.0"
 __all__ = [
@@ -10,6 +17,11 @@ __all__ = [
     "load_general",
     "set_relations",
 ]
+
+# Another package's extension of this name is left as it is, and a component that uses the
+# name says so.
+if not Doc.has_extension(DEFAULT_KEY):
+    install_extension()
 
 
 def load_general() -> Language:
