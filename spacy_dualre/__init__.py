@@ -18,7 +18,7 @@ __all__ = [
     "set_relations",
 ]
 
-# Another package's extension of this name is left as it is, and a component that uses the
+# Another package's extension of this name is left as it is; a component that uses the
 # name says so.
 if not Doc.has_extension(DEFAULT_KEY):
     install_extension()
