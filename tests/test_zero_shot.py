@@ -1,6 +1,7 @@
 """The measurement of unseen predicates in `benchmarks/`, without a real dataset."""
 
 import importlib
+import json
 from pathlib import Path
 
 import numpy
@@ -107,6 +108,23 @@ def test_relations_that_are_left_out_are_unknown(zero_shot):
     assert kept.user_data["labels"] == ("b",)
     assert kept.user_data["unknown_pairs"] == ((0, 4, 14, 18),)
     assert [row[2] for row in kept.user_data["concept_relations"]] == ["b"]
+
+
+def test_training_data_is_written_without_what_is_measured(
+    zero_shot, corpora, tmp_path
+):
+    predicates = tmp_path / "predicates.json"
+    labels = ["P6", "P17", "P57", "audits"]
+    predicates.write_text(json.dumps(dict.fromkeys(labels, "{subject} {object}")))
+    source = corpora / "fewrel" / "train.spacy"
+    target = tmp_path / "out" / "train.spacy"
+    arguments = ["split", source, target, "--split", 0, "--corpus", "written-test"]
+    arguments += ["--predicates", predicates]
+    done = CliRunner().invoke(zero_shot.app, [str(x) for x in arguments])
+    assert done.exit_code == 0, done.output
+    assert len(DocBin().from_disk(target)) == 0
+    left = json.loads((tmp_path / "out" / "predicates.json").read_text())
+    assert [own["label"] for own in left] == ["no_relation", "P57"]
 
 
 def test_each_description_gets_its_own_score(zero_shot):
@@ -248,7 +266,7 @@ def corpora(tmp_path_factory, zero_shot):
         make_doc(
             "Anna works in Rome",
             marked,
-            [(i % 2, label, 1 - i % 2)],
+            [(i % 2, label, 1 - i % 2), (1 - i % 2, "no_relation", i % 2)],
             complete=False,
             doc_id=f"{label}-{i}",
         )
@@ -359,9 +377,9 @@ def test_the_page_gets_tables(zero_shot, model, corpora, run, tmp_path):
     run("fewrel", model, corpora, "--split", 0)
     run("negatives", model, corpora, "--corpus", "written-test")
     page = tmp_path / "page.md"
-    page.write_text(f"Before.\n{zero_shot.START}\nold\n{zero_shot.END}\nAfter.\n")
+    page.write_text(f"Before.\n{zero_shot.START}\nstale\n{zero_shot.END}\nAfter.\n")
     run("table", "--page", page)
     text = page.read_text()
     assert text.startswith("Before.") and text.endswith("After.\n")
-    assert "old" not in text and "### written-test" in text
+    assert "stale" not in text and "### written-test" in text
     assert "| model | 0 | 40 | max | none | - |" in text

@@ -370,10 +370,12 @@ def correct_hubs(
     """
     columns = [column[numpy.isfinite(column)] for column in others.T[1:]]
     means = numpy.asarray([c.mean() if len(c) else numpy.nan for c in columns])
-    spreads = numpy.asarray([c.std() if len(c) > 1 else numpy.nan for c in columns])
+    spreads = numpy.asarray(
+        [c.std() or numpy.nan if len(c) else numpy.nan for c in columns]
+    )
     middle, common = numpy.nanmean(means), numpy.nanmean(spreads)
     means = numpy.nan_to_num(means, nan=middle)
-    factor = numpy.where(spreads > 0, common / spreads, 1.0) if spread else 1.0
+    factor = numpy.nan_to_num(common / spreads, nan=1.0) if spread else 1.0
     corrected = z.copy()
     corrected[:, 1:] = (z[:, 1:] - means) * factor + middle
     return corrected
@@ -718,6 +720,15 @@ def written_labels(example: Example) -> list[str]:
     return srsly.read_yaml(WRITTEN / "domains.yml")[part][domain]
 
 
+def labels_of(corpus: str) -> list[str]:
+    """RETURNS (List[str]): The labels that are asked for in one of `CORPORA`."""
+    if corpus.startswith("written"):
+        _, part = corpus.split("-")
+        domains = srsly.read_yaml(WRITTEN / "domains.yml")[part].values()
+        return sorted({label for labels in domains for label in labels})
+    return [predicate.label for predicate in CORPORA[corpus].read_predicates()[1:]]
+
+
 def record(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Record rows, in place of those of the same measurement.
 
@@ -803,18 +814,16 @@ def few_table(rows: list[dict[str, Any]]) -> list[str]:
     lines: dict[tuple[str, ...], dict[int | None, list[float]]] = {}
     for row in rows:
         own = row["is"]
-        line = lines.setdefault(
-            (own["system"], own["model"], str(own["limit"] or "all")), {}
-        )
-        line.setdefault(own["size"], []).append(row[measure])
+        names = own["system"], own["model"], str(own["limit"] or "all")
+        lines.setdefault(names, {}).setdefault(own["size"], []).append(row[measure])
     header = ["trained", "from", "Docs", *(str(size or "all") for size in sizes)]
     body = []
     for key, values in lines.items():
         cells = []
         for size in sizes:
-            found_f = values.get(size, [])
-            spread = f" ± {100 * stdev(found_f):.1f}" if len(found_f) > 1 else ""
-            cells.append(percent(mean(found_f)) + spread if found_f else "-")
+            own = values.get(size, [])
+            spread = f" ± {100 * stdev(own):.1f}" if len(own) > 1 else ""
+            cells.append(percent(mean(own)) + spread if own else "-")
         body.append([*key, *cells])
     return make_table(header, body)
 
@@ -859,7 +868,12 @@ RESULTS_OPTION = typer.Option(help="Where the rows go")
 def split_command(
     source: Annotated[Path, typer.Argument(help="A .spacy file", exists=True)],
     target: Annotated[Path, typer.Argument(help="The .spacy file to write")],
-    split: Annotated[int, typer.Option(help="Which sixteen properties of FewRel")],
+    split: Annotated[
+        int | None, typer.Option(help="Which sixteen properties of FewRel to leave out")
+    ] = None,
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="A corpus whose labels to leave out")
+    ] = None,
     drop: Annotated[
         list[str] | None, typer.Option(help="Another label to leave out")
     ] = None,
@@ -869,7 +883,9 @@ def split_command(
 ) -> None:
     """Write training data without the predicates that are measured."""
     # fmt: on
-    labels = [*held_out(split), *(drop or [])]
+    labels = [] if split is None else held_out(split)
+    labels += [label for own in corpus or [] for label in labels_of(own)]
+    labels += drop or []
     docs = list(DocBin().from_disk(source).get_docs(spacy.blank("en").vocab))
     kept = list(leave_out(docs, labels))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -911,10 +927,10 @@ def fewrel_command(
     examples = []
     everything = reader.read(corpora / "fewrel" / "train.spacy")
     for example in sorted(everything, key=lambda eg: hash_of(_id_of(eg))):
-        (relation,) = get_relations(example.reference)
-        taken[relation.label] += 1
-        enough = per_relation and taken[relation.label] > per_relation
-        if relation.label in labels and not enough:
+        (label,) = {r.label for r in get_relations(example.reference)} - {NO_RELATION}
+        taken[label] += 1
+        enough = per_relation and taken[label] > per_relation
+        if label in labels and not enough:
             examples.append(example)
     pairs, gold = reader.score_marked(examples, predicates)
     banks = score_banks(reader, corpora, predicates, hub)
@@ -1017,11 +1033,9 @@ def negatives_command(
         joins, hubs = (JOINS, HUBS) if is_chosen_on else (join, hub)
         own = CORPORA[corpus_name]
         examples = reader.read(corpora / f"{own.part}.spacy", limit)
-        predicates = own.read_predicates()
+        every, used = own.read_predicates(), labels_of(corpus_name)
+        predicates = (every[0], *(p for p in every if p.label in used))
         asked = written_labels if corpus_name.startswith("written") else None
-        if asked is not None:
-            used = {label for example in examples for label in asked(example)}
-            predicates = (predicates[0], *(p for p in predicates if p.label in used))
         msg.divider(corpus_name)
         pairs = reader.score_corpus(examples, predicates, asked)
         banks = score_banks(reader, corpora, predicates, hubs)
@@ -1171,8 +1185,12 @@ def score_banks(
         for hub in hubs
         if hub.startswith("bank")
     }
+    if not sizes:
+        return {}
     path = corpora / "written" / "train.spacy"
-    return {n: reader.score_bank(path, predicates, n) for n in sorted(sizes)}
+    bank = reader.score_bank(path, predicates, max(sizes))
+    every, number = range(1, len(predicates)), numpy.arange(len(bank.z))
+    return {n: select(bank, number < n, every) for n in sizes}
 
 
 def identity(mode: str, model: Path, name: str | None) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def join_corpora(
         file.
     RETURNS (Tuple[List[Doc], List[Predicate]]): All Docs, those that do not say it
         themselves with the labels of their corpus in `doc.user_data["labels"]`; and all
-        predicates, "no_relation" first. One that several corpora have has the wordings
-        and the entity types of all.
+        predicates that any Doc was annotated with, "no_relation" first. One that
+        several corpora have has the wordings and the entity types of all.
     RAISES (ValueError): If a Doc has a label that its predicates file lacks, or corpora
         differ on whether a predicate is symmetric.
     """
@@ -36,7 +36,8 @@ def join_corpora(
         data = srsly.read_yaml(predicates_path)
         predicates = parse_predicates(data)
         labels = {predicate.label for predicate in predicates} - {NO_RELATION}
-        for doc in DocBin().from_disk(path).get_docs(vocab):
+        own_docs = list(DocBin().from_disk(path).get_docs(vocab))
+        for doc in own_docs:
             own = doc.user_data.setdefault("labels", sorted(labels))
             known = {*own, NO_RELATION}
             unknown = {r.label for r in get_relations(doc) if r.label not in known}
@@ -47,7 +48,10 @@ def join_corpora(
                     f"{predicates_path} lacks: {wrong}. Add them there."
                 )
             docs.append(doc)
+        used = {label for doc in own_docs for label in doc.user_data["labels"]}
         for predicate in predicates:
+            if predicate.label not in {*used, NO_RELATION}:
+                continue  # of another part of the corpus, and not to be learned of
             before = joined.get(predicate.label)
             joined[predicate.label] = _join(before, predicate) if before else predicate
     return docs, list(joined.values())
