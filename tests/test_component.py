@@ -235,6 +235,14 @@ def test_description_of_an_unknown_label_matters(changeable):
     assert abs(results[0] - results[1]).max() > 0.1
 
 
+def test_a_linear_head_alone_refuses_labels_that_it_was_not_trained_with(bert):
+    nlp = make_pipeline(bert, {"alpha": 1.0})
+    train(nlp, steps=1)
+    nlp.get_pipe(NAME).add_label("visits")
+    with pytest.raises(ValueError, match="not trained with visits"):
+        nlp.get_pipe(NAME).predict(with_entities(nlp))
+
+
 def test_label_removed_from_a_trained_model_is_found_no_more(changeable):
     component = changeable.get_pipe(NAME)
     component.set_predicates({k: PREDICATES[k] for k in ("born_in", "works_in")})
