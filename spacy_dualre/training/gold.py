@@ -109,7 +109,8 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
     for relation in get_relations(example.reference, relations_key):
         pair = [entity_of(relation.subject), entity_of(relation.object)]
         if relation.label == NO_RELATION:
-            decided[[rows[p] for p in (tuple(pair),) if p in rows]] = True
+            if (row := rows.get((pair[0], pair[1]))) is not None:
+                decided[row] = True
             continue
         total += 1
         label = index.get(relation.label)
