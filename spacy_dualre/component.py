@@ -324,7 +324,7 @@ class DualRelationExtractor(SavedPipe):
         bare = all(lacks_entities(eg.predicted, self.spans_key) for eg in completed)
         if bare and not self.use_gold_ents:
             return  # what there is to learn depends on the components before this one
-        found = [self.find_candidates(example.predicted) for example in completed]
+        found = (self.find_candidates(example.predicted) for example in completed)
         report_data(self.name, completed, found, self.relations_key)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:

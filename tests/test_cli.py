@@ -137,6 +137,19 @@ def test_draw_adds_the_component_to_a_pipeline_that_finds_entities(
     assert "born_in" in page.read_text("utf8")
 
 
+def test_draw_reads_lines_as_the_converters_do(run, trained_path, tmp_path):
+    texts, page = tmp_path / "texts.txt", tmp_path / "page.html"
+    texts.write_bytes("\ufeffOne text\u2028with\x0c separators\x85 in it\n".encode())
+    result = run("draw", trained_path, texts, page)
+    assert result.exit_code == 0, result.output
+    assert "in 1 texts" in result.output
+    assert "\ufeff" not in result.output
+    texts.write_bytes("Zoë\n".encode("latin1"))
+    result = run("draw", trained_path, texts, page)
+    assert result.exit_code == 1
+    assert "line 1" in result.output
+
+
 def test_draw_names_the_component_that_is_missing(run, tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     texts = tmp_path / "texts.txt"

@@ -7,6 +7,7 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from ..corpora.format import read_lines
 from ..output.drawing import draw_relations
 from ..relations import get_relations
 from ._util import COMPONENT_HELP, app, fail_on_error, get_extractor, load_pipeline
@@ -32,7 +33,7 @@ def draw_cli(
 ) -> None:
     """Find the relations in a text file, print them, and draw them as an HTML page."""
     with fail_on_error():
-        lines = [line.strip() for line in texts.read_text("utf8").splitlines()]
+        lines = [line.strip() for _, line in read_lines(texts)]
         nlp = load_pipeline(str(model), ner, component)
         key = get_extractor(nlp, component).relations_key
         docs = list(tqdm(nlp.pipe(filter(None, lines)), total=len(lines), disable=None))

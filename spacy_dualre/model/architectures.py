@@ -290,7 +290,7 @@ class _Step:
         self.is_train = is_train
         self.device = self.module.log_scale.device
         self.pairs: Pairs = shim.pair_tokenizer.locate(batch)
-        shim.note_clipped(self.pairs)
+        shim.warn_if_clipped(self.pairs)
         if is_train and self.settings.type_dropout:
             self.pairs = self.pairs.without_types(self.settings.type_dropout)
         predicates = batch[0].predicates if batch else ()

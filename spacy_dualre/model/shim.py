@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -65,7 +64,6 @@ class DualEncoderShim(PyTorchShim):
     settings (Settings): The arguments of the architecture.
 
     labels (Tuple[str, ...]): The labels of the auxiliary head.
-    clipped (Counter): How many pairs did not fit the encoder whole, by what was cut.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -74,7 +72,6 @@ class DualEncoderShim(PyTorchShim):
         self.labels: tuple[str, ...] = ()
         self.tokenizer: Any = None
         self.cache = DescriptionCache(settings.cache_size)
-        self.clipped: Counter = Counter()
         # torch's fused optimizers do not count as changes by its own account (the
         # version of a tensor), on which the cache of descriptions relies otherwise.
         self._n_changes = 0
@@ -151,12 +148,11 @@ class DualEncoderShim(PyTorchShim):
         assert self._pair_tokenizer is not None
         return self._pair_tokenizer
 
-    def note_clipped(self, pairs: Pairs) -> None:
-        """Count the pairs that do not fit the encoder, and warn of them once.
+    def warn_if_clipped(self, pairs: Pairs) -> None:
+        """Warn once of pairs that do not fit the encoder.
 
         pairs (Pairs): The pairs that are read.
         """
-        self.clipped.update(pairs.clipped)
         if pairs.clipped["middle"] or pairs.clipped["span"]:
             self._warn_once(
                 "Some pairs do not fit in the encoder whole, even without context: of "

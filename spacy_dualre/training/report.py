@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from spacy.training import Example
 
@@ -32,40 +32,40 @@ def check_types(predicates: Sequence[Predicate], types: Sequence[str]) -> None:
 
 def report_data(
     name: str,
-    examples: Sequence[Example],
-    candidates: Sequence[Candidates],
+    examples: Iterable[Example],
+    candidates: Iterable[Candidates],
     relations_key: str,
 ) -> None:
     """Log one line on the training data, as a warning if gold relations are lost, since
     spaCy's command line shows no less; and warn of what can't be learned.
 
     name (str): The component's name.
-    examples (Sequence[Example]): The training data.
-    candidates (Sequence[Candidates]): The candidates of each predicted Doc.
+    examples (Iterable[Example]): The training data.
+    candidates (Iterable[Candidates]): The candidates of each predicted Doc.
     relations_key (str): Where the gold relations are.
     """
     lost: Counter = Counter()
     dropped: Counter = Counter()
     violations: Counter = Counter()
-    golds = []
+    n_docs = n_pairs = n_positive = total = further = 0
     for example, found in zip(examples, candidates):
         gold = find_gold(example, found, relations_key)
-        golds.append(gold)
+        n_docs += 1
+        n_pairs += len(found.pairs)
+        n_positive += int((gold.labels > 0).sum())
+        total += gold.total
+        further += gold.further
         lost.update(gold.lost)
         dropped.update(found.dropped)
         if gold.lost.get("signature"):
             violations.update(_violations(example, found.predicates, relations_key))
-    n_pairs = sum(len(found.pairs) for found in candidates)
-    n_positive = sum(int((gold.labels > 0).sum()) for gold in golds)
-    total = sum(gold.total for gold in golds)
-    further = sum(gold.further for gold in golds)
     recall = (total - sum(lost.values())) / total if total else 1.0
     logger.log(
         logging.WARNING if lost or further else logging.INFO,
         "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of %d "
         "gold relations (lost by reason: %s; further labels of a pair: %d); pairs that "
         "are no candidates: %s",
-        *(name, len(golds), n_pairs, n_positive, 100 * recall, total),
+        *(name, n_docs, n_pairs, n_positive, 100 * recall, total),
         *(count_by_reason(lost), further, count_by_reason(dropped)),
     )
     if violations:
