@@ -159,10 +159,18 @@ FEWREL = {
 def test_fewrel(convert_one):
     doc, _ = convert_one("fewrel", "a.jsonl", dumps(FEWREL))
     assert doc.text == "Ann Poe runs Baa Inc."
-    assert relations(doc) == ["(Baa Inc, P169, Ann Poe)"]
+    assert relations(doc) == [
+        "(Ann Poe, no_relation, Baa Inc)",
+        "(Baa Inc, P169, Ann Poe)",
+    ]
     assert doc.spans["entities"][0].kb_id_ == "Q2"
     assert doc.user_data["complete"] is False
     assert len(list(doc.sents)) == 1
+
+
+def test_fewrel_says_nothing_of_the_reverse_of_a_symmetric_property(convert_one):
+    doc, _ = convert_one("fewrel", "a.jsonl", dumps({**FEWREL, "relation": "P26"}))
+    assert relations(doc) == ["(Baa Inc, P26, Ann Poe)"]
 
 
 @pytest.mark.parametrize(
