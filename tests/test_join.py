@@ -46,6 +46,12 @@ def test_predicates_that_no_doc_was_annotated_with_are_left_out(tmp_path):
     assert [predicate.label for predicate in predicates] == ["no_relation", "knows"]
 
 
+def test_a_wrong_predicates_file_is_named(tmp_path):
+    corpus = write(tmp_path / "a", ["knows"], {"knows": "no slots"})
+    with pytest.raises(ValueError, match=r"predicates.yml: .*'knows'"):
+        join_corpora([corpus])
+
+
 def test_a_label_without_a_predicate_is_named_with_its_files(tmp_path):
     corpus = write(tmp_path / "a", ["knows"], {"other": "{subject} {object}"})
     with pytest.raises(ValueError, match=r"train.spacy.*predicates.yml lacks: knows"):

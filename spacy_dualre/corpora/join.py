@@ -11,7 +11,13 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..predicates import NO_RELATION, Predicate, parse_predicates, to_data
+from ..predicates import (
+    NO_RELATION,
+    Predicate,
+    parse_predicates,
+    read_predicates,
+    to_data,
+)
 from ..relations import get_relations
 
 
@@ -33,8 +39,7 @@ def join_corpora(
     docs: list[Doc] = []
     joined: dict[str, Predicate] = {}
     for path, predicates_path in corpora:
-        data = srsly.read_yaml(predicates_path)
-        predicates = parse_predicates(data)
+        predicates = parse_predicates(read_predicates(str(predicates_path)))
         labels = {predicate.label for predicate in predicates} - {NO_RELATION}
         own_docs = list(DocBin().from_disk(path).get_docs(vocab))
         for doc in own_docs:
