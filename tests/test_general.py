@@ -63,6 +63,12 @@ def test_weights_of_another_value_have_another_fingerprint(trained):
     assert fingerprint(encoder) == before
 
 
+def test_a_general_model_without_predicates_says_so(trained, tmp_path):
+    general = load_general(save(trained, tmp_path / "general.safetensors"))
+    with pytest.raises(ValueError, match="no predicates.*set_predicates"):
+        general.get_pipe(NAME).predict(with_entities(general))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="no general model at .*nowhere"):
         load_general(tmp_path / "nowhere")

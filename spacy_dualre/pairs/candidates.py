@@ -101,7 +101,13 @@ def find_candidates(
     find_pairs (PairFinder): Chooses among the pairs that the signatures admit.
     spans_key (Optional[str]): Where the entities are, as in `get_entities`.
     RETURNS (Candidates): The candidates, sorted by subject, then by object.
+    RAISES (ValueError): If there are no predicates.
     """
+    if not predicates:
+        raise ValueError(
+            "There are no predicates to find relations for. Describe some with the "
+            "component's `set_predicates`, or train it."
+        )
     entities = get_entities(doc, spans_key)
     types = tuple(sorted({entity.label_ for entity in entities}))
     in_order, reverse = admission_table(predicates, types)
