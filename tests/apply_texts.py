@@ -1,12 +1,15 @@
-"""Texts and pipelines for the tests of `apply`."""
+"""Texts, pipelines and runs for the tests of `apply`."""
 
 import random
+import time
 from pathlib import Path
 
 import spacy
 import srsly
 from spacy.language import Language
 from spacy.tokens import Span
+
+from spacy_dualre.apply import apply, files
 
 NAMES = {"Anna": "PER", "Berta": "PER", "Carl": "PER", "Rome": "LOC", "Oslo": "LOC"}
 PATTERNS = (
@@ -60,3 +63,16 @@ def write_jsonl(path: Path, texts: list[str]) -> Path:
     """Write texts with ids."""
     srsly.write_jsonl(path, [{"id": f"d{i}", "text": t} for i, t in enumerate(texts)])
     return path
+
+
+def run_apply(*args, delay=0.0, **kwargs):
+    """`apply`, with a delay in seconds for each file that it writes, so that it is not
+    done before it is killed."""
+    sync = files.sync
+
+    def slow_sync(path):
+        time.sleep(delay)
+        sync(path)
+
+    files.sync = slow_sync
+    apply(*args, **kwargs)

@@ -1,8 +1,16 @@
 """Code that runs in a process of its own."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
+
+# Not "fork": a lock that a thread of this process holds would never be released in the
+# other one. This makes them from a process that has loaded what is named here, and no
+# more.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["spacy_dualre.apply"])
 
 # Runs before anything else in a process: every attempt to reach a network fails.
 NO_NETWORK = """
@@ -32,3 +40,11 @@ def run_process(*arguments, **environment):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, done.stderr
+
+
+def wait_until(is_so, seconds=120):
+    """Wait until something is so. RAISES (AssertionError): If it takes too long."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, f"not so after {seconds} seconds"
+        time.sleep(0.01)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -10,20 +9,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import spacy
 import srsly
-from apply_texts import make_ner, make_texts, write_jsonl
+from apply_texts import make_ner, make_texts, run_apply, write_jsonl
+from processes import CONTEXT, wait_until
 from spacy.tokens import DocBin
 from tiny_corpus import PREDICATES, TEXTS, gold_triples, make_docs, with_entities
 from tqdm import tqdm
 from typer.testing import CliRunner
 
-from spacy_dualre.apply import Settings, apply, apply_shard, files, make_manifest
+from spacy_dualre.apply import Settings, apply, apply_shard, make_manifest
 from spacy_dualre.apply import run as run_module
-from spacy_dualre.apply.files import sync
 from spacy_dualre.apply.inputs import Shard, divide, find_sources, read_shard
 from spacy_dualre.apply.shard import part_of
 from spacy_dualre.cli import app
@@ -321,46 +319,51 @@ def test_parts_do_not_depend_on_what_a_process_did_before(
         assert one.read_bytes() == other.read_bytes()
 
 
-def slow_sync(path):
-    time.sleep(0.03)
-    sync(path)
+@pytest.fixture
+def start():
+    """Starts a run in another process. What is left of it is killed after the test."""
+    processes = []
+
+    def start_one(*args, delay=0.03, **options):
+        options["delay"] = delay
+        process = CONTEXT.Process(target=run_apply, args=args, kwargs=options)
+        process.start()
+        processes.append(process)
+        return process
+
+    yield start_one
+    for process in processes:
+        process.kill()
+        process.join()
 
 
-def start(*arguments, **options):
-    """Start a run in another process, with what is loaded here."""
-    process = multiprocessing.get_context("fork").Process(
-        target=apply, args=arguments, kwargs=options
-    )
-    process.start()
-    return process
+def names_of_parts(folder):
+    return {path.name for path in folder.glob("0*.jsonl")}
 
 
-def test_a_run_that_is_killed_five_times_has_the_same_result(
-    trained_path, settings, tmp_path, monkeypatch
+def test_a_run_that_is_killed_three_times_has_the_same_result(
+    trained_path, settings, tmp_path, start
 ):
     source = write_jsonl(tmp_path / "in.jsonl", make_texts(200))
     options = {"settings": settings, "shard_size": 4}
     whole, output = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     apply(trained_path, source, whole, **options)
-    # Slow enough that it is not done before it is killed.
-    monkeypatch.setattr(files, "sync", slow_sync)
     folder = tmp_path / "out.jsonl.parts"
     moments = random.Random(0)
     finished = set()
-    for _ in range(5):
+    for _ in range(3):
         process = start(trained_path, source, output, **options)
-        while {path.name for path in folder.glob("0*.jsonl")} <= finished:
-            time.sleep(0.01)
+        wait_until(lambda: not names_of_parts(folder) <= finished)  # noqa: B023
         process.join(moments.uniform(0, 0.5))
         assert process.is_alive()
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        now = {path.name for path in folder.glob("0*.jsonl")}
+        now = names_of_parts(folder)
         assert finished < now
         finished = now
     assert not output.exists() and len(finished) < 50
-    process = start(trained_path, source, output, **options)
-    process.join()
+    process = start(trained_path, source, output, delay=0, **options)
+    process.join(120)
     assert process.exitcode == 0
     assert output.read_bytes() == whole.read_bytes()
     assert not list(folder.glob(".*"))
@@ -368,22 +371,19 @@ def test_a_run_that_is_killed_five_times_has_the_same_result(
 
 
 def test_a_second_run_on_the_same_output_is_refused(
-    trained_path, settings, tmp_path, monkeypatch
+    trained_path, settings, tmp_path, start
 ):
-    monkeypatch.setattr(files, "sync", slow_sync)
     source = write_jsonl(tmp_path / "in.jsonl", make_texts(200))
     output = tmp_path / "out.jsonl"
     options = {"settings": settings, "shard_size": 4}
     process = start(trained_path, source, output, **options)
     parts = tmp_path / "out.jsonl.parts"
-    while not list(parts.glob("0*.jsonl")):
-        time.sleep(0.01)
-        assert process.is_alive()
+    wait_until(lambda: names_of_parts(parts))
+    assert process.is_alive()
     with pytest.raises(ValueError, match=f"at work in .*process {process.pid} on"):
         apply(trained_path, source, output, **options)
     process.kill()
     process.join()
-    monkeypatch.undo()
     # The lock of a dead process is no lock.
     assert (parts / run_module.LOCK).exists()
     assert apply(trained_path, source, output, **options).documents == 200
@@ -401,35 +401,36 @@ def test_several_processes_have_the_same_result(trained_path, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_replaced(trained_path, tmp_path):
+def test_a_worker_that_dies_is_replaced(trained_path, tmp_path, start):
     psutil = pytest.importorskip("psutil")
     docs = with_entities(spacy.blank("en"))
     DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
     options = {"settings": Settings(batch_size=3), "shard_size": 3}
     one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     apply(trained_path, tmp_path / "in.spacy", one, **options)
-    process = start(trained_path, tmp_path / "in.spacy", two, n_process=2, **options)
-    workers = []
-    while not workers:
-        time.sleep(0.01)
+    options["n_process"] = 2
+    process = start(trained_path, tmp_path / "in.spacy", two, delay=0, **options)
+
+    def workers():
         children = psutil.Process(process.pid).children()
-        workers = [c for c in children if "spawn_main" in " ".join(c.cmdline())]
-    workers[0].kill()
-    process.join()
+        return [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+
+    wait_until(workers)
+    workers()[0].kill()
+    process.join(120)
     assert process.exitcode == 0
     assert one.read_bytes() == two.read_bytes()
 
 
 @pytest.mark.slow
-def test_workers_end_with_the_run(trained_path, tmp_path):
+def test_workers_end_with_the_run(trained_path, tmp_path, start):
     psutil = pytest.importorskip("psutil")
     docs = with_entities(spacy.blank("en")) * 50
     DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
     output = tmp_path / "out.jsonl"
     options = {"settings": Settings(batch_size=1), "shard_size": 50, "n_process": 2}
     process = start(trained_path, tmp_path / "in.spacy", output, **options)
-    while not list((tmp_path / "out.jsonl.parts").glob("0*.jsonl")):
-        time.sleep(0.01)
+    wait_until(lambda: names_of_parts(tmp_path / "out.jsonl.parts"))
     workers = psutil.Process(process.pid).children()
     process.kill()
     _, alive = psutil.wait_procs(workers, timeout=30)
@@ -448,8 +449,7 @@ def test_ray_has_the_same_result_though_a_worker_dies(trained_path, tmp_path):
     killed = []
 
     def kill_a_worker():
-        while not list((tmp_path / "2.jsonl.parts").glob("0*.jsonl")):
-            time.sleep(0.01)
+        wait_until(lambda: names_of_parts(tmp_path / "2.jsonl.parts"))
         for child in psutil.Process().children(recursive=True):
             if "ray::Worker" in " ".join(child.cmdline()):
                 child.kill()

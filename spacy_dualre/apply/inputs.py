@@ -1,7 +1,8 @@
 """Documents to apply a pipeline to: found, divided into shards, and read.
 
 A shard is some pieces of files. Which ones depends on nothing but the files, and a
-piece can be read without what is before it, so any process can work on any shard.
+piece can be read without what is before it, so any process can work on any shard. Files
+are opened through fsspec, wherever they are.
 """
 
 import hashlib
@@ -9,21 +10,30 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, NamedTuple, cast
 
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..corpora.format import read_text, shorten
+from ..corpora.format import decode, shorten
 from ..corpora.json_files import parse_json
-from .files import hash_file, replacing
+from .files import CHUNK, replacing
 from .settings import Settings
 
 STDIN = "-"
 SAVED = "stdin"  # the name of the file that it is saved in
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".spacy": "spacy"}
+SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".spacy": "spacy",
+}
 # What is read in a folder. A file that is named itself may have any name.
 IN_FOLDERS = (".txt", *SUFFIXES)
 # The lists of a DocBin that have one entry for each Doc.
@@ -33,21 +43,27 @@ DOC_BIN_LISTS = ("tokens", "spaces", "cats", "span_groups", "user_data", "flags"
 class Source(NamedTuple):
     """A file with documents.
 
-    path (str): Where it is.
+    path (str): Where it is: a path on this machine, or a URL.
     name (str): Its path within the input.
-    kind (str): "spacy", "jsonl", "file", "line" or "block".
+    kind (str): "spacy", "parquet", "jsonl", "file", "line" or "block".
     """
 
     path: str
     name: str
     kind: str
 
+    def open(self) -> BinaryIO:
+        """RETURNS (BinaryIO): The opened file.
+        RAISES (OSError): If it can't be opened.
+        """
+        return cast(BinaryIO, fsspec.open(self.path, "rb").open())
+
 
 class Piece(NamedTuple):
     """A part of a file.
 
     source (Source): The file.
-    start (int): Its first byte; of a `.spacy` file: its first document.
+    start (int): Its first byte; of a `.spacy` or Parquet file: its first document.
     end (int): What is behind its last byte or document.
     line (int): The number of its first line.
     documents (int): How many documents it has.
@@ -103,33 +119,39 @@ class Unit(NamedTuple):
     line: int
 
 
-def find_sources(input_path: Path, split: str | None) -> list[Source]:
+def find_sources(input_path: str | Path, split: str | None) -> list[Source]:
     """Find the files with documents.
 
-    input_path (Path): A file, or a folder, whose folders are searched too.
+    input_path (Union[str, Path]): A file, or a folder, whose folders are searched too:
+        a path, or a URL that fsspec knows (`s3://`, `gs://`, `memory://`).
     split (Optional[str]): What a text is in a text file.
     RETURNS (List[Source]): The files, in the order of their names.
-    RAISES (ValueError): If there are none, or text files without `split`.
+    RAISES (ValueError): If there are none, a package is missing to read them, or there
+        are text files without `split`.
     """
-    if not input_path.exists():
+    try:
+        system, root = fsspec.core.url_to_fs(str(input_path))
+    except ImportError as e:
+        raise ValueError(f"Can't read {input_path}: {e}.") from e
+    if not system.exists(root):
         raise ValueError(f"Can't find {input_path}.")
-    paths = [input_path]
-    if input_path.is_dir():
-        found = ((path.relative_to(input_path), path) for path in input_path.rglob("*"))
-        paths = [
+    in_folder = system.isdir(root)
+    names = [PurePosixPath(root)]
+    if in_folder:
+        found = map(PurePosixPath, system.find(root))
+        names = sorted(
             path
-            for name, path in sorted(found, key=lambda pair: pair[0].as_posix())
+            for path in found
             if path.suffix.lower() in IN_FOLDERS
-            and path.is_file()
-            and not any(part.startswith(".") for part in name.parts)
-        ]
-        if not paths:
+            and not any(p.startswith(".") for p in path.relative_to(root).parts)
+        )
+        if not names:
             raise ValueError(
                 f"Can't find files that end with {', '.join(IN_FOLDERS)} in "
                 f"{input_path}."
             )
     sources = []
-    for path in paths:
+    for path in names:
         kind = SUFFIXES.get(path.suffix.lower(), split)
         if kind is None:
             raise ValueError(
@@ -137,9 +159,15 @@ def find_sources(input_path: Path, split: str | None) -> list[Source]:
                 "file, each line or each block of lines between blank ones. Say which "
                 "with --split file, line or block."
             )
-        in_folder = input_path.is_dir()
-        name = path.relative_to(input_path).as_posix() if in_folder else path.name
-        sources.append(Source(str(path.absolute()), name, kind))
+        if kind == "parquet" and find_spec("pyarrow") is None:
+            raise ValueError(
+                f"{path} needs the package pyarrow. Install it: "
+                'pip install "spacy-dualre[parquet]".'
+            )
+        here = isinstance(system, LocalFileSystem)
+        place = str(path) if here else system.unstrip_protocol(str(path))
+        name = str(path.relative_to(root)) if in_folder else path.name
+        sources.append(Source(place, name, kind))
     return sources
 
 
@@ -198,16 +226,19 @@ def read_shard(shard: Shard, settings: Settings, vocab: Vocab) -> Iterator[Item]
     """
     for piece in shard.pieces:
         source = piece.source
-        path = Path(source.path)
         if source.kind == "spacy":
             yield from _read_docs(piece, vocab)
+        elif source.kind == "parquet":
+            yield from _read_rows(piece, settings)
         elif source.kind == "file":
+            with source.open() as file:
+                data = file.read()
             try:
-                yield Item(source.name, read_text(path))
+                yield Item(source.name, decode(data, source.path))
             except ValueError as e:
                 yield Item(source.name, error=str(e))
         else:
-            with path.open("rb") as file:
+            with source.open() as file:
                 file.seek(piece.start)
                 data = file.read(piece.end - piece.start)
             lines = io.BytesIO(data)
@@ -218,18 +249,24 @@ def read_shard(shard: Shard, settings: Settings, vocab: Vocab) -> Iterator[Item]
 def _spans(source: Source, digest: "hashlib._Hash") -> Iterator[tuple[int, int, int]]:
     """Yields where each document of a file begins and ends, and its line, and feeds the
     digest with the file."""
-    path = Path(source.path)
-    if source.kind == "file":
-        digest.update(hash_file(path).encode())
-        yield 0, path.stat().st_size, 1
-    elif source.kind == "spacy":
-        digest.update(hash_file(path).encode())
-        for i in range(len(_load_doc_bin(source.path, digest.hexdigest()))):
-            yield i, i + 1, i + 1
-    else:
-        with path.open("rb") as file:
+    with source.open() as file:
+        if source.kind in ("jsonl", "line", "block"):
             for unit in _units(_hashed(file, digest), source.kind, 0, 1):
                 yield unit.start, unit.end, unit.line
+            return
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+        size = file.tell()
+    if source.kind == "file":
+        yield 0, size, 1
+        return
+    if source.kind == "spacy":
+        n = len(_load_doc_bin(source, digest.hexdigest()))
+    else:
+        with _open_parquet(source) as parquet:
+            n = parquet.metadata.num_rows
+    for i in range(n):
+        yield i, i + 1, i + 1
 
 
 def _hashed(lines: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
@@ -270,36 +307,77 @@ def _read_unit(unit: Unit, source: Source, settings: Settings) -> Item:
         return Item(place, error=problem)
     if source.kind != "jsonl":
         return Item(place, text.removesuffix("\n").removesuffix("\r"))
-    id_ = None
     try:
         data = parse_json(text)
-        if not isinstance(data, dict):
-            raise ValueError(f"expected a JSON object, but found {shorten(data)}.")
-        id_ = data.get(settings.id_field)
-        content = data.get(settings.text_field)
-        if not isinstance(content, str):
-            found = shorten(content) if settings.text_field in data else "there is none"
-            raise ValueError(
-                f"expected a text as '{settings.text_field}', but {found}. Name the "
-                "right field with --text-field."
-            )
     except ValueError as e:
-        return Item(place if id_ is None else str(id_), error=f"{place}: {e}")
-    return Item(place if id_ is None else str(id_), content)
+        return Item(place, error=f"{place}: {e}")
+    return _read_fields(data, place, settings)
+
+
+def _read_fields(data: Any, place: str, settings: Settings) -> Item:
+    """A document as an object with a text and perhaps an id."""
+    if not isinstance(data, dict):
+        found = f"expected a JSON object, but found {shorten(data)}."
+        return Item(place, error=f"{place}: {found}")
+    id_, content = data.get(settings.id_field), data.get(settings.text_field)
+    id_ = place if id_ is None else str(id_)
+    if isinstance(content, str):
+        return Item(id_, content)
+    found = "there is none" if content is None else f"found {shorten(content)}"
+    return Item(
+        id_,
+        error=f"{place}: expected a text as '{settings.text_field}', but {found}. Name "
+        "the right field with --text-field.",
+    )
+
+
+def _open_parquet(source: Source) -> Any:
+    try:
+        return import_module("pyarrow.parquet").ParquetFile(source.open())
+    except ValueError as e:  # pyarrow's own are such
+        raise ValueError(f"{source.path} is no Parquet file, or damaged: {e}.") from e
 
 
 @lru_cache(maxsize=1)
-def _load_doc_bin(path: str, digest: str = "") -> DocBin:
+def _load_rows(source: Source, group: int, columns: tuple[str, ...]) -> Any:
+    """A group of rows, which can't be read in parts, and has those of many shards."""
+    with _open_parquet(source) as parquet:
+        return parquet.read_row_group(group, columns=columns)
+
+
+def _read_rows(piece: Piece, settings: Settings) -> Iterator[Item]:
+    source = piece.source
+    with _open_parquet(source) as parquet:
+        sizes = [
+            parquet.metadata.row_group(i).num_rows
+            for i in range(parquet.metadata.num_row_groups)
+        ]
+        wanted = (settings.id_field, settings.text_field)
+        columns = tuple(name for name in wanted if name in parquet.schema_arrow.names)
+    first = 0
+    for group, size in enumerate(sizes):
+        start, end = max(piece.start, first), min(piece.end, first + size)
+        if start < end:
+            rows = _load_rows(source, group, columns).slice(start - first, end - start)
+            for i, row in enumerate(rows.to_pylist(), start=start + 1):
+                yield _read_fields(row, f"{source.name}:{i}", settings)
+        first += size
+
+
+@lru_cache(maxsize=1)
+def _load_doc_bin(source: Source, digest: str = "") -> DocBin:
+    with source.open() as file:
+        data = file.read()
     try:
-        return DocBin(store_user_data=True).from_disk(path)
+        return DocBin(store_user_data=True).from_bytes(data)
     except Exception as e:  # zlib's, msgpack's and others
         raise ValueError(
-            f"{path} is no .spacy file, or is damaged ({type(e).__name__}: {e})."
+            f"{source.path} is no .spacy file, or is damaged ({type(e).__name__}: {e})."
         ) from e
 
 
 def _read_docs(piece: Piece, vocab: Vocab) -> Iterator[Item]:
-    whole = _load_doc_bin(piece.source.path)
+    whole = _load_doc_bin(piece.source)
     for string in whole.strings:
         vocab[string]
     one = DocBin(store_user_data=True)

@@ -72,8 +72,8 @@ def apply(
     digits of a score may depend.
 
     model (Union[str, Path]): The trained pipeline: a folder or an installed package.
-    input_path (Union[str, Path]): A file with documents, a folder of such files, or "-"
-        for the standard input.
+    input_path (Union[str, Path]): A file with documents, or a folder of such files,
+        here or at a URL that fsspec knows; or "-" for the standard input.
     output (Union[str, Path]): The file or folder to write.
     settings (Settings): How documents are read and processed.
     selection (Selection): Which relations are written.
@@ -119,7 +119,7 @@ def apply(
         if str(input_path) == STDIN:
             sources = [save_stdin(folder, settings.split)]
         else:
-            sources = find_sources(Path(input_path), settings.split)
+            sources = find_sources(input_path, settings.split)
         manifest = make_manifest(model, sources, settings, shard_size)
         pipelines = [manifest.identity[name] for name in ("model", "ner")]
         settings = settings._replace(digest=json.dumps(pipelines))
@@ -278,7 +278,7 @@ def _check_numbers(shard_size: int, n_process: int, engine: str) -> None:
 
 
 def _check_places(input_path: str, output: Path, folder: Path) -> None:
-    if input_path == STDIN:
+    if input_path == STDIN or "://" in input_path:
         return
     source = Path(input_path).resolve()
     for path in (output, folder):

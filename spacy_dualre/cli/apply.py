@@ -22,7 +22,8 @@ def apply_cli(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="Text, .jsonl or .spacy file, a folder of such, or - for stdin",
+            help="Text, .jsonl, .parquet or .spacy file, or a folder of such, here or "
+            "at a URL (s3://, gs://); - for stdin",
         ),
     ],
     output: Annotated[
@@ -38,10 +39,10 @@ def apply_cli(
         typer.Option(help="A text in a text file: the whole file, a line or a block"),
     ] = None,
     text_field: Annotated[
-        str, typer.Option(help="Field of the text in JSONL")
+        str, typer.Option(help="Field of the text in JSONL, column in Parquet")
     ] = DEFAULT.text_field,
     id_field: Annotated[
-        str, typer.Option(help="Field of the id in JSONL")
+        str, typer.Option(help="Field of the id, likewise")
     ] = DEFAULT.id_field,
     ner: Annotated[
         str | None,

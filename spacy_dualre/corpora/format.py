@@ -112,7 +112,7 @@ def find_files(
     return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
-def input_error(path: Path, line: int, problem: str) -> ValueError:
+def input_error(path: str | Path, line: int, problem: str) -> ValueError:
     """RETURNS (ValueError): An error that names the file and the line."""
     return ValueError(f"{path}, line {line}: {problem}")
 
@@ -124,7 +124,17 @@ def read_text(path: Path) -> str:
     RETURNS (str): Its text.
     RAISES (ValueError): If the file is not UTF-8.
     """
-    data = path.read_bytes()
+    return decode(path.read_bytes(), path)
+
+
+def decode(data: bytes, path: str | Path) -> str:
+    """Read what a UTF-8 file has, without a byte order mark and with its own line ends.
+
+    data (bytes): What it has.
+    path (Union[str, Path]): The file, for errors.
+    RETURNS (str): Its text.
+    RAISES (ValueError): If it is not UTF-8.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:

@@ -7,8 +7,10 @@ all of them as a JSON list.
 
 import csv
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .results import Evidence, Results
 from .writer import Writer
@@ -26,24 +28,34 @@ COLUMNS = (
 )
 
 
+def rows_of(results: Results) -> Iterator[dict[str, Any]]:
+    """Read the facts as rows of a table.
+
+    results (Results): The results.
+    YIELDS (Dict[str, Any]): A value for each of `COLUMNS`.
+    """
+    for fact in results.facts():
+        row: dict[str, Any] = fact.best._asdict()
+        for role, entity in (("subject", fact.subject), ("object", fact.object)):
+            row |= {f"{role}{part}": v for part, v in zip(ENTITY, entity)}
+        row |= {"predicate": fact.predicate, "model": results.model}
+        row["mentions"] = len(fact.evidence)
+        row["evidence"] = None
+        if results.selection.merge:
+            places = [evidence._asdict() for evidence in fact.evidence]
+            row["evidence"] = json.dumps(places, ensure_ascii=False)
+        yield {name: row[name] for name in COLUMNS}
+
+
 def write(results: Results, path: Path, *, delimiter: str) -> None:
     """Write a table. See `Writer`.
 
     delimiter (str): What is between two columns.
     """
     with path.open("w", encoding="utf8", newline="") as file:
-        rows = csv.DictWriter(file, COLUMNS, extrasaction="ignore", delimiter=delimiter)
+        rows = csv.DictWriter(file, COLUMNS, delimiter=delimiter)
         rows.writeheader()
-        for fact in results.facts():
-            row: dict[str, object] = fact.best._asdict()
-            for role, entity in (("subject", fact.subject), ("object", fact.object)):
-                row |= {f"{role}{part}": v for part, v in zip(ENTITY, entity)}
-            row |= {"predicate": fact.predicate, "model": results.model}
-            row["mentions"] = len(fact.evidence)
-            if results.selection.merge:
-                places = [evidence._asdict() for evidence in fact.evidence]
-                row["evidence"] = json.dumps(places, ensure_ascii=False)
-            rows.writerow(row)
+        rows.writerows(rows_of(results))
 
 
 CSV = Writer(partial(write, delimiter=","))
