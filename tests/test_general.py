@@ -5,8 +5,11 @@ import pytest
 import spacy
 from spacy.tokens import Span
 from tiny_corpus import PREDICATES, make_pipeline, train, with_entities
+from typer.testing import CliRunner
 
+from spacy_dualre.cli import app
 from spacy_dualre.general import load_general
+from spacy_dualre.model.encoders import load_encoder
 from spacy_dualre.model.low_rank import cut, fingerprint, save_difference
 from spacy_dualre.model.shim import get_shim
 
@@ -29,6 +32,18 @@ def test_a_difference_of_full_rank_gives_the_same_scores(trained, tmp_path):
     general.get_pipe(NAME).set_predicates(PREDICATES)
     expected = probabilities(trained)
     numpy.testing.assert_allclose(probabilities(general), expected, atol=1e-3)
+
+
+def test_the_command_saves_what_is_loaded(trained_path, bert, tmp_path):
+    path = tmp_path / "small.safetensors"
+    ranks = ["--rank", "2", "--embedding-rank", "1"]
+    found = CliRunner().invoke(app, ["shrink", str(trained_path), str(path), *ranks])
+    assert found.exit_code == 0, found.output
+    module = get_shim(load_general(path).get_pipe(NAME).model).module
+    base = load_encoder(bert)[1]
+    name = "encoder.layer.0.output.dense.weight"
+    difference = module.instance_encoder.state_dict()[name] - base.state_dict()[name]
+    assert numpy.linalg.matrix_rank(difference.numpy(), tol=1e-4) == 2
 
 
 def test_a_cut_matrix_is_the_nearest_of_its_rank():

@@ -38,7 +38,8 @@ def test_workflows_name_commands_that_exist():
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_commands_have_help_and_know_what_they_need(name, benchmark):
-    commands = substituted(["--vars.name", benchmark, "--vars.data", "DIR"])
+    given = ["--vars.name", benchmark, "--vars.data", "DIR"]
+    commands = substituted([*given, "--vars.general_data", "DIR"])
     command = commands[name]
     assert command["help"]
     made = {path for other in commands.values() for path in other["outputs"]}

@@ -11,5 +11,6 @@ from . import (  # noqa: F401
     evaluate,
     find_prune,
     join,
+    shrink,
 )
 from ._util import app as app
