@@ -4,6 +4,9 @@ What was learned is stored: the predicates and the weights. The settings follow 
 config, so that an edited config and the overrides of `spacy.load` count. Predicates and
 threshold can be changed after training as well; what they were changed to is stored
 beside what the config then said, and holds as long as the config says the same.
+
+Checksums tell files that were damaged, or that belong to another component: "cfg" has
+that of "model", and its own.
 """
 
 import hashlib
@@ -93,7 +96,9 @@ class SavedPipe(TrainablePipe):
             files["model"] = self.model.to_bytes()
             state["model_sha256"] = hashlib.sha256(files["model"]).hexdigest()
         if "cfg" not in exclude:
-            files["cfg"] = srsly.json_dumps(state).encode("utf8")
+            plain = json.loads(json.dumps(state))  # as it is read
+            plain["sha256"] = _sha256_of(plain)
+            files["cfg"] = json.dumps(plain).encode()
         if "vocab" not in exclude:
             files["vocab"] = self.vocab.to_bytes(exclude=exclude)
         return files
@@ -108,6 +113,7 @@ class SavedPipe(TrainablePipe):
         if "cfg" not in exclude:
             with _Naming("cfg", where):
                 state = json.loads(read("cfg"))
+                _check_sha256(_sha256_of(state), state["sha256"], "it was saved as")
                 cfg = dict(self.configured)
                 for key, before in state["configured"].items():
                     now = self.configured[key]
@@ -117,7 +123,10 @@ class SavedPipe(TrainablePipe):
         if "model" not in exclude:
             with _Naming("model", where):
                 data = read("model")
-                _check_sha256(data, state.get("model_sha256"))
+                if "model_sha256" in state:
+                    found = hashlib.sha256(data).hexdigest()
+                    was = "'cfg' was saved with"
+                    _check_sha256(found, state["model_sha256"], was)
                 self.model.from_bytes(data)
 
 
@@ -137,7 +146,8 @@ class _Naming:
         raise ValueError(
             f"Can't load '{self.name}' from {self.where}: it is damaged, or belongs to "
             f"another pipeline or config ({type(error).__name__}: {str(error)[:500]}). "
-            "Copy the whole folder of the pipeline again."
+            "Copy the whole folder of the pipeline again. (Change settings in its "
+            "config.cfg, and predicates with `set_predicates`.)"
         ) from error
 
 
@@ -150,10 +160,14 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _check_sha256(data: bytes, expected: str | None) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if expected is not None and found != expected:
+def _sha256_of(state: dict[str, Any]) -> str:
+    """The SHA-256 of what is in "cfg", whatever the order of keys and the blanks."""
+    own = {key: value for key, value in state.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def _check_sha256(found: str, expected: str, was: str) -> None:
+    if found != expected:
         raise ValueError(
-            f"it is not what 'cfg' was saved with: its SHA-256 is {found}, expected "
-            f"{expected}"
+            f"it is not what {was}: its SHA-256 is {found}, expected {expected}"
         )
