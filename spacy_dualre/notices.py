@@ -27,9 +27,9 @@ NO_NUMBERS = (
     "weights are damaged, or training diverged (try a lower learning rate)."
 )
 NO_GOLD = (
-    "The {} examples that '{}' is scored on have no gold relations in doc.spans['{}'], "
-    "so that it has no scores (spaCy prints 0.00 for them, and can't tell which model "
-    "is best). Is it the right file?"
+    "None of the examples ({}) that '{}' is scored on has gold relations in "
+    "doc.spans['{}'], so that it has no scores (spaCy prints 0.00 for them, and can't "
+    "tell which model is best). Is it the right file?"
 )
 
 

@@ -291,7 +291,7 @@ def test_any_bit_of_cfg_that_is_flipped_is_noticed_or_harmless(
     component = spacy.load(half_trained_path).get_pipe(NAME)
     data, before = (folder / "cfg").read_bytes(), dict(component.cfg)
     noticed = harmless = 0
-    for position in range(len(data)):
+    for position in range(0, len(data), 11):
         changed = bytearray(data)
         changed[position] ^= 1 << position % 7
         (folder / "cfg").write_bytes(changed)
@@ -303,7 +303,7 @@ def test_any_bit_of_cfg_that_is_flipped_is_noticed_or_harmless(
         else:
             assert component.cfg == before
             harmless += 1
-    assert noticed > 0.9 * len(data)
+    assert noticed > 9 * harmless
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
