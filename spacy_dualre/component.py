@@ -1,10 +1,8 @@
 """The pipeline component: from Docs with entities to Docs with relations."""
 
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -14,10 +12,11 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from .model.scores import Scores
+from .notices import Notices
 from .output.decoder import Decoder, Threshold
 from .output.probabilities import Scored, to_probabilities
 from .output.scorer import score_candidates
-from .pairs.candidates import Candidates, PairFinder, find_candidates, source_of
+from .pairs.candidates import Candidates, PairFinder, find_candidates
 from .predicates import (
     NO_RELATION,
     Predicate,
@@ -31,7 +30,6 @@ from .saving import SavedPipe
 from .threads import limit_threads
 from .training.corpus import refuse_lossy_corpora
 from .training.gold import (
-    TO_BE_COMPLETED,
     Gold,
     can_complete,
     complete,
@@ -41,19 +39,8 @@ from .training.gold import (
     refuse_unknown_labels,
 )
 from .training.loss import compute_loss
-from .training.report import check_types, report_data
+from .training.report import check_types, report_batch, report_data
 from .training.sampler import Sampler
-
-NO_ENTITIES = (
-    "'{}' has no entities to relate: nothing has set {}. Add a component that does "
-    "(such as 'ner') before it, and in training list it in "
-    "training.annotating_components. "
-    "(Evaluation with use_gold_ents = true goes on with the gold entities.)"
-)
-NO_NUMBERS = (
-    "Some scores of '{}' are not numbers, so that no relations are found there: its "
-    "weights are damaged, or training diverged (try a lower learning rate)."
-)
 
 
 class DualRelationExtractor(SavedPipe):
@@ -113,7 +100,9 @@ class DualRelationExtractor(SavedPipe):
         self.spans_key, self.relations_key = spans_key, relations_key
         self.use_gold_ents, self.overwrite = use_gold_ents, overwrite
         self.multi_label = multi_label
-        self._warned: set[str] = set()
+        self._notices = Notices()
+        # Reasons of which the data report told in `update`; None after `initialize`.
+        self._told: set[str] | None = set()
         install_extension(relations_key)
         # What can be changed after training. `spacy find-threshold` replaces it.
         self.cfg: dict[str, Any] = {"predicates": [], "threshold": None}
@@ -207,9 +196,23 @@ class DualRelationExtractor(SavedPipe):
             for doc in docs
         ]
         scored = to_probabilities(self.model.predict(batch))
-        if any(numpy.isnan(probabilities).any() for _, probabilities in scored):
-            self._warn_once(NO_NUMBERS.format(self.name))
+        self._notices.of_scores(self.name, scored, predicates)
         return scored
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Find the relations of a stream of Docs. Where a batch fails, its Docs are
+        tried one by one, so that the error handler is given those that are at fault.
+
+        stream (Iterable[Doc]): The Docs.
+        batch_size (int): How many are tried at once.
+        YIELDS (Doc): The Docs, in order, without those that the error handler took.
+        """
+        for docs in minibatch(stream, size=batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            except Exception:  # out of memory, too
+                yield from (doc for doc in map(self, docs) if doc is not None)
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[Scored]) -> None:
         """Write relations to some Docs.
@@ -255,6 +258,9 @@ class DualRelationExtractor(SavedPipe):
         golds = self._find_golds(examples, batch)
         for gold in golds:
             refuse_unknown_labels(self.name, gold.unknown, self.labels)
+        if self._told is not None:
+            key = self.relations_key
+            report_batch(self.name, examples, batch, golds, key, self._told)
         if not any(len(found.pairs) for found in batch):
             self._warn_without_entities([found.doc for found in batch])
         batch = self.sampler(batch, golds)
@@ -326,6 +332,7 @@ class DualRelationExtractor(SavedPipe):
             return  # what there is to learn depends on the components before this one
         found = (self.find_candidates(example.predicted) for example in completed)
         report_data(self.name, completed, found, self.relations_key)
+        self._told = None
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score a batch of examples.
@@ -358,6 +365,7 @@ class DualRelationExtractor(SavedPipe):
                 own = found.get(id(doc)) or self.find_candidates(doc)
                 golds.append(find_gold(example, own, self.relations_key))
             ready += part
+        self._notices.of_golds(self.name, golds, self.relations_key)
         symmetric = [p.label for p in self._predicates if p.symmetric]
         settings = {"symmetric": symmetric, "relations_key": self.relations_key}
         scores = super().score(ready, **{**settings, **kwargs})
@@ -385,13 +393,6 @@ class DualRelationExtractor(SavedPipe):
             return examples
         return [complete(example, self.spans_key) for example in examples]
 
-    def _warn_without_entities(self, docs: Sequence[Doc]) -> None:
-        if self.use_gold_ents:
-            docs = [doc for doc in docs if TO_BE_COMPLETED not in doc.user_data]
-        if docs and all(lacks_entities(doc, self.spans_key) for doc in docs):
-            self._warn_once(NO_ENTITIES.format(self.name, source_of(self.spans_key)))
-
-    def _warn_once(self, message: str) -> None:
-        if message not in self._warned:
-            self._warned.add(message)
-            warnings.warn(message)
+    def _warn_without_entities(self, docs: list[Doc]) -> None:
+        key, completes = self.spans_key, self.use_gold_ents
+        self._notices.of_docs(self.name, docs, key, completes)

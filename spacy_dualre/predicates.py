@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, NamedTuple
 
 import numpy
@@ -12,6 +13,10 @@ from thinc.api import Config
 NO_RELATION = "no_relation"
 SLOTS = ("{subject}", "{object}")
 PROPERTIES = ("description", "subject_types", "object_types", "symmetric")
+# A YAML file of a few lines can name a list of lists of lists with billions of items.
+SHORT = Repr()
+SHORT.maxlevel, SHORT.maxstring = 2, 100
+MAX_PROBLEMS = 20
 
 # What users write: label -> description or properties, or a list of properties.
 PredicateData = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -75,13 +80,22 @@ def parse_predicates(data: PredicateData) -> tuple[Predicate, ...]:
     problems: list[str] = []
     predicates: dict[str, Predicate] = {}
     for label, properties in _items(data, problems):
+        if not isinstance(label, str) or not label:
+            problems.append(
+                f"a label must be a non-empty string, but one is {SHORT.repr(label)}"
+            )
+            continue
         if label in predicates:
-            problems.append(f"'{label}' is there more than once")
+            problems.append(f"{SHORT.repr(label)} is there more than once")
         predicates[label] = _parse_predicate(label, properties, problems)
     if not set(predicates) - {NO_RELATION}:
         problems.append(f"there is no predicate beside '{NO_RELATION}'")
     if problems:
-        raise ValueError("Can't use these predicates: " + "; ".join(problems) + ".")
+        more = len(problems) - MAX_PROBLEMS
+        shown = "; ".join(problems[:MAX_PROBLEMS])
+        raise ValueError(
+            f"Can't use these predicates: {shown}{f'; and {more} more' * (more > 0)}."
+        )
     first = predicates.pop(
         NO_RELATION, Predicate(NO_RELATION, (describe(NO_RELATION),))
     )
@@ -122,11 +136,15 @@ def read_predicates(path: str | None) -> list[dict[str, Any]]:
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"Can't find the predicates file {file.absolute()}.")
-    read = srsly.read_yaml if file.suffix in (".yml", ".yaml") else srsly.read_json
+    # Here, because the formats of corpora import this module.
+    from .corpora.format import read_text
+    from .corpora.json_files import parse_json
+
+    is_yaml = file.suffix.lower() in (".yml", ".yaml")
     try:
-        data = read(file)
+        data = (srsly.yaml_loads if is_yaml else parse_json)(read_text(file))
     except Exception as e:
-        raise ValueError(f"Can't read the predicates file {file}: {e}") from e
+        raise ValueError(f"Can't read the predicates file {file}: {e!s:.500}") from e
     try:
         return to_data(parse_predicates(data))
     except ValueError as e:
@@ -213,21 +231,19 @@ def _items(data: PredicateData, problems: list[str]) -> list[tuple[str, Any]]:
     return items
 
 
-def _parse_predicate(label: Any, properties: Any, problems: list[str]) -> Predicate:
-    if not isinstance(label, str) or not label:
-        problems.append(f"a label must be a non-empty string, but one is {label!r}")
-        label = str(label)
+def _parse_predicate(label: str, properties: Any, problems: list[str]) -> Predicate:
+    named = SHORT.repr(label)
     if isinstance(properties, str | list):
         properties = {"description": properties}
     if properties is None:
         properties = {}
     if not isinstance(properties, Mapping):
-        problems.append(f"'{label}' must have a description or properties")
+        problems.append(f"{named} must have a description or properties")
         return Predicate(label, (describe(label),))
     unknown = set(properties) - set(PROPERTIES)
     if unknown:
         problems.append(
-            f"'{label}' has unknown properties {', '.join(sorted(map(str, unknown)))} "
+            f"{named} has unknown properties {_join(unknown)} "
             f"(known: {', '.join(PROPERTIES)})"
         )
     given = properties.get("description")
@@ -236,37 +252,47 @@ def _parse_predicate(label: Any, properties: Any, problems: list[str]) -> Predic
         descriptions = [describe(label)]
     if not isinstance(descriptions, list | tuple) or not descriptions:
         problems.append(
-            f"'{label}': the description must be a string or a list of strings, but is "
-            f"{str(given)[:60]!r}"
+            f"{named}: the description must be a string or a list of strings, but is "
+            f"{SHORT.repr(given)}"
         )
         descriptions = [describe(label)]
     for description in descriptions:
-        problems.extend(_check_description(label, description))
+        problems.extend(_check_description(named, description))
     symmetric = properties.get("symmetric", False)
     if not isinstance(symmetric, bool):
-        problems.append(f"'{label}': symmetric must be true or false")
+        problems.append(f"{named}: symmetric must be true or false")
     sides = []
     for side in ("subject_types", "object_types"):
-        types = properties.get(side) or ()
+        types = properties.get(side)
+        types = () if types is None else types
         is_list = isinstance(types, Sequence) and not isinstance(types, str)
         if not is_list or not all(isinstance(type_, str) for type_ in types):
-            problems.append(f"'{label}': {side} must be a list of entity types")
+            problems.append(f"{named}: {side} must be a list of entity types")
             types = ()
         sides.append(tuple(types))
-    texts = tuple(dict.fromkeys(map(str, descriptions)))
+    texts = tuple(dict.fromkeys(d for d in descriptions if isinstance(d, str)))
+    for text in (label, *texts, *sides[0], *sides[1]):
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            problems.append(f"{named} has half of a surrogate pair: {SHORT.repr(text)}")
     return Predicate(label, texts, sides[0], sides[1], bool(symmetric))
 
 
-def _check_description(label: str, description: Any) -> Iterator[str]:
+def _check_description(named: str, description: Any) -> Iterator[str]:
     if not isinstance(description, str):
-        yield f"'{label}': a description must be a string, not {description!r:.60}"
+        shown = SHORT.repr(description)
+        yield f"{named}: a description must be a string, not {shown}"
         return
     for slot in SLOTS:
         if description.count(slot) != 1:
             yield (
-                f"'{label}': the description must have {slot} exactly once, but has it "
+                f"{named}: the description must have {slot} exactly once, but has it "
                 f"{description.count(slot)} times: {description!r:.200}"
             )
+
+
+def _join(keys: Iterable[Any]) -> str:
+    shown = (key if isinstance(key, str) else SHORT.repr(key) for key in keys)
+    return f"{', '.join(sorted(shown)):.200}"
 
 
 def _one_or_list(descriptions: tuple[str, ...]) -> str | list[str]:

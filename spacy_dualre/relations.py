@@ -4,25 +4,27 @@ Relations are stored in a span group, `doc.spans["relations"]`, as alternating
 subject and object spans; `doc._.relations` is a view of that group. Every span
 keeps its entity type as label. The subject's `kb_id` holds the predicate, the
 object's `kb_id` the score, because label and `kb_id` are what all of spaCy's ways to
-copy, merge and store a Doc keep; the entity's own `kb_id` travels in the span's `id`
-(which JSON and spaCy's augmenters drop).
+copy, merge and store a Doc keep; the entity's own `kb_id` and `id` travel in the span's
+`id` (which JSON and spaCy's augmenters drop).
 """
 
-import struct
 import warnings
 from collections.abc import Iterable
 from functools import partial
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
-import srsly
 from spacy.tokens import Doc, Span, SpanGroup
+
+from .spans import find_spans, is_current
 
 DEFAULT_KEY = "relations"
 # Scores become strings of the vocabulary. Four decimals bound their number to 10,001,
 # so a long-running pipeline does not grow with every relation it finds.
 SCORE_DECIMALS = 4
-# A span in the bytes of a SpanGroup: id, kb_id, label, tokens, characters (from, to).
-SPAN_FORMAT = ">QQQllll"
+# Between an entity's kb_id and its id, where it has an id: the unit separator of ASCII,
+# which no kb_id has.
+ID_SEPARATOR = "\x1f"
 
 
 class Relation(NamedTuple):
@@ -64,27 +66,13 @@ def set_relations(
     relations (Iterable[Relation]): The relations, as `Relation` or as tuples
         `(subject, object, label)` or `(subject, object, label, score)`.
     key (str): The key of the span group in `doc.spans`.
-    RAISES (ValueError): If a span is not of this Doc, a label is empty, or a score is
-        not between 0 and 1. The Doc then keeps the relations it had.
+    RAISES (ValueError): If something else is given, a span is empty or not of this Doc
+        as it is, a label is no string or empty, or a score is not between 0 and 1. The
+        Doc then keeps the relations it had.
     """
     spans: list[Span] = []
-    for relation in sorted({Relation(*item) for item in relations}, key=_position):
+    for relation in sorted({_check(item, doc) for item in relations}, key=_position):
         subject, object_, label, score = relation
-        if subject.doc is not doc or object_.doc is not doc:
-            raise ValueError(
-                f"Can't set relation {relation}: its spans belong to another Doc. "
-                "Make them from the Doc that you set the relations on."
-            )
-        if not label or not isinstance(label, str):
-            raise ValueError(
-                f"Can't set a relation between '{subject}' and '{object_}': its label "
-                f"must be a non-empty string, but is {label!r}."
-            )
-        if not 0 <= score <= 1:
-            raise ValueError(
-                f"Can't set relation {relation}: its score must be between 0 and 1, "
-                f"but is {score!r}."
-            )
         spans.append(_stored(subject, label))
         spans.append(_stored(object_, f"{score:.{SCORE_DECIMALS}f}"))
     doc.spans[key] = SpanGroup(doc, name=key, spans=spans)
@@ -112,10 +100,10 @@ def get_relations(doc: Doc, key: str = DEFAULT_KEY) -> tuple[Relation, ...]:
             "alternating subject and object spans. Was it written by something else? "
             "Choose another `relations_key`."
         )
+    spans, _ = find_spans(group)
     relations = []
     lost = 0
-    for i in range(0, len(group), 2):
-        subject, object_ = _current(group, i), _current(group, i + 1)
+    for subject, object_ in zip(spans[::2], spans[1::2]):
         if subject is None or object_ is None:
             lost += 1
             continue
@@ -124,8 +112,8 @@ def get_relations(doc: Doc, key: str = DEFAULT_KEY) -> tuple[Relation, ...]:
         except ValueError:
             raise ValueError(
                 f"doc.spans['{key}'] does not hold relations: expected a score in the "
-                f"kb_id of '{object_}', but found {object_.kb_id_!r}. Set relations "
-                f"with `doc._.{key} = [...]` or `spacy_dualre.set_relations`."
+                f"kb_id of '{object_!s:.100}', but found {object_.kb_id_!r:.100}. Set "
+                f"relations with `doc._.{key} = [...]` or `spacy_dualre.set_relations`."
             ) from None
         label = subject.kb_id_
         relations.append(Relation(_entity(subject), _entity(object_), label, score))
@@ -160,6 +148,36 @@ def install_extension(key: str = DEFAULT_KEY) -> None:
         )
 
 
+def _check(item: Any, doc: Doc) -> Relation:
+    if not isinstance(item, tuple | list) or len(item) not in (3, 4):
+        raise ValueError(
+            f"Can't set {item!r:.200} as a relation: expected (subject, object, label) "
+            "or (subject, object, label, score)."
+        )
+    relation = Relation(*item)
+    subject, object_, label, score = relation
+    problem = _problem(subject, doc) or _problem(object_, doc)
+    if not isinstance(label, str) or not label:
+        problem = f"its label must be a non-empty string, but is {label!r:.100}"
+    elif not isinstance(score, Real) or not 0 <= score <= 1:
+        problem = f"its score must be between 0 and 1, but is {score!r:.100}"
+    if problem:
+        raise ValueError(f"Can't set the relation {tuple(item)!r:.300}: {problem}.")
+    return relation
+
+
+def _problem(span: Any, doc: Doc) -> str:
+    if not isinstance(span, Span):
+        return f"expected spans of the Doc, but {span!r:.100} is none"
+    if span.doc is not doc:
+        return "its spans belong to another Doc; make them from this one"
+    if span.start >= span.end:
+        return "a span of it is empty"
+    if not is_current(span):
+        return "the Doc was retokenized since its spans were made"
+    return ""
+
+
 def _position(relation: Relation) -> tuple[int | str | float, ...]:
     subject, object_, label, score = relation
     return (
@@ -169,29 +187,22 @@ def _position(relation: Relation) -> tuple[int | str | float, ...]:
 
 
 def _stored(span: Span, kb_id: str) -> Span:
-    """A copy of an entity span that carries `kb_id` as well as its own type and id."""
+    """A copy of an entity span that carries `kb_id` as well as its own type and ids."""
+    ids = f"{span.kb_id_}{ID_SEPARATOR}{span.id_}" if span.id else span.kb_id
     doc, start, end = span.doc, span.start, span.end
-    return Span(doc, start, end, label=span.label, kb_id=kb_id, span_id=span.kb_id)
+    return Span(doc, start, end, label=span.label, kb_id=kb_id, span_id=ids)
 
 
 def _entity(span: Span) -> Span:
     """The entity span that `_stored` was given."""
-    return Span(span.doc, span.start, span.end, label=span.label, kb_id=span.id)
-
-
-def _current(group: SpanGroup, i: int) -> Span | None:
-    """The i-th span of a group, or None where retokenizing has left it stale."""
-    doc = group.doc
+    kb_id: int | str = span.id
+    id_: int | str = 0
     try:
-        span = group[i]
-    except IndexError:  # the Doc has fewer tokens now
-        stored = srsly.msgpack_loads(group.to_bytes())["spans"][i]
-        id_, kb_id, label, _, _, start, end = struct.unpack(SPAN_FORMAT, stored)
-        return doc.char_span(start, end, label=label, kb_id=kb_id, span_id=id_)
-    start_char, end_char = span.start_char, span.end_char
-    last = doc[span.end - 1]
-    if doc[span.start].idx == start_char and last.idx + len(last) == end_char:
-        return span
-    return doc.char_span(
-        start_char, end_char, label=span.label, kb_id=span.kb_id, span_id=span.id
+        ids = span.id_
+    except KeyError:  # a number that stands for no string
+        ids = ""
+    if ID_SEPARATOR in ids:
+        kb_id, _, id_ = ids.partition(ID_SEPARATOR)
+    return Span(
+        span.doc, span.start, span.end, label=span.label, kb_id=kb_id, span_id=id_
     )

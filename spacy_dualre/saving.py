@@ -4,11 +4,14 @@ What was learned is stored: the predicates and the weights. The settings follow 
 config, so that an edited config and the overrides of `spacy.load` count. Predicates and
 threshold can be changed after training as well; what they were changed to is stored
 beside what the config then said, and holds as long as the config says the same.
+
+Checksums tell files that were damaged, or that belong to another component: "cfg" has
+that of "model", and its own.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,9 +94,11 @@ class SavedPipe(TrainablePipe):
         state = {**self.cfg, "configured": self.configured}
         if "model" not in exclude:
             files["model"] = self.model.to_bytes()
-            state["model_sha256"] = hashlib.sha256(files["model"]).hexdigest()
+            state["model_sha256"] = sha256(files["model"]).hexdigest()
         if "cfg" not in exclude:
-            files["cfg"] = srsly.json_dumps(state).encode("utf8")
+            plain = json.loads(json.dumps(state))  # as it is read
+            plain["sha256"] = _sha256_of(plain)
+            files["cfg"] = json.dumps(plain).encode()
         if "vocab" not in exclude:
             files["vocab"] = self.vocab.to_bytes(exclude=exclude)
         return files
@@ -108,6 +113,7 @@ class SavedPipe(TrainablePipe):
         if "cfg" not in exclude:
             with _Naming("cfg", where):
                 state = json.loads(read("cfg"))
+                _check_sha256(_sha256_of(state), state.get("sha256"), "it was saved as")
                 cfg = dict(self.configured)
                 for key, before in state["configured"].items():
                     now = self.configured[key]
@@ -117,7 +123,8 @@ class SavedPipe(TrainablePipe):
         if "model" not in exclude:
             with _Naming("model", where):
                 data = read("model")
-                _check_sha256(data, state.get("model_sha256"))
+                found, expected = sha256(data).hexdigest(), state.get("model_sha256")
+                _check_sha256(found, expected, "'cfg' was saved with")
                 self.model.from_bytes(data)
 
 
@@ -137,7 +144,8 @@ class _Naming:
         raise ValueError(
             f"Can't load '{self.name}' from {self.where}: it is damaged, or belongs to "
             f"another pipeline or config ({type(error).__name__}: {str(error)[:500]}). "
-            "Copy the whole folder of the pipeline again."
+            "Copy the whole folder of the pipeline again. (Change settings in its "
+            "config.cfg, and predicates with `set_predicates`.)"
         ) from error
 
 
@@ -150,10 +158,14 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _check_sha256(data: bytes, expected: str | None) -> None:
-    found = hashlib.sha256(data).hexdigest()
+def _sha256_of(state: dict[str, Any]) -> str:
+    """The SHA-256 of what is in "cfg", whatever the order of keys and the blanks."""
+    own = {key: value for key, value in state.items() if key != "sha256"}
+    return sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def _check_sha256(found: str, expected: str | None, was: str) -> None:
     if expected is not None and found != expected:
         raise ValueError(
-            f"it is not what 'cfg' was saved with: its SHA-256 is {found}, expected "
-            f"{expected}"
+            f"it is not what {was}: its SHA-256 is {found}, expected {expected}"
         )

@@ -22,6 +22,17 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
+def pytest_addoption(parser):
+    help_ = "How long the campaign runs (-m campaign)"
+    parser.addoption("--minutes", type=float, default=10, help=help_)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """The campaign runs where its marker asks for it."""
+    is_campaign = collection_path.name == "campaign"
+    return True if is_campaign and config.option.markexpr != "campaign" else None
+
+
 @pytest.fixture(scope="session")
 def import_benchmark():
     """Imports a module of `benchmarks/`, by its dotted name there."""

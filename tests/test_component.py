@@ -398,6 +398,61 @@ def test_overwriting_replaces_relations_that_no_longer_hold(overwriting):
     assert overwriting(doc)._.relations == ()
 
 
+@pytest.mark.parametrize("batch_size", [2, 128])
+def test_a_bad_doc_does_not_cost_its_batch(trained, batch_size):
+    nlp = pickle.loads(pickle.dumps(trained))
+    failed = []
+    handler = lambda name, pipe, docs, error: failed.append((docs, str(error)))  # noqa: E731
+    nlp.get_pipe(NAME).set_error_handler(handler)
+    docs = with_entities(nlp)
+    docs[1].spans["relations"] = docs[1].ents[:1]  # of something else
+    found = list(nlp.pipe(docs, batch_size=batch_size))
+    assert [triples_of(doc) for doc in found] == gold_triples()[:1] + gold_triples()[2:]
+    ((bad,), error), *others = failed
+    assert bad is docs[1] and not others
+    assert "holds 1 spans" in error
+
+
+def test_a_bad_doc_raises_its_error_by_default(trained):
+    docs = with_entities(trained)
+    docs[1].spans["relations"] = docs[1].ents[:1]
+    with pytest.raises(ValueError, match="holds 1 spans"):
+        list(trained.pipe(docs))
+
+
+def typed(bert):
+    """A pipeline whose predicates relate a PER and a LOC."""
+    types = {"subject_types": ["PER"], "object_types": ["LOC"]}
+    predicates = dict.fromkeys(PREDICATES, types)
+    nlp = make_pipeline(bert, predicates=predicates)
+    nlp.initialize(lambda: make_examples(nlp)[:2])
+    return nlp
+
+
+def test_types_that_fit_no_signature_are_said_once(bert, recwarn):
+    nlp = typed(bert)
+    docs = with_entities(nlp)
+    for doc in docs:
+        doc.ents = [Span(doc, e.start, e.end, f"MY_{e.label_}") for e in doc.ents]
+    recwarn.clear()
+    list(nlp.pipe([*docs, *docs], batch_size=2))
+    (warning,) = recwarn
+    assert "MY_LOC, MY_PER" in str(warning.message)
+    assert "which relate LOC, PER" in str(warning.message)
+
+
+def test_types_that_fit_are_not_warned_of(bert, trained, recwarn):
+    nlp = typed(bert)
+    recwarn.clear()
+    two_people = make_doc(
+        nlp.vocab, "Anna knows Berta .", [(0, 1, "PER"), (2, 3, "PER")], []
+    )
+    for doc in [*with_entities(nlp), two_people]:
+        nlp(doc)
+        trained(doc)
+    assert not recwarn.list
+
+
 def test_symmetric_relation_is_found_once_in_text_order(trained):
     (relation,) = trained(with_entities(trained)[2])._.relations
     assert relation.label == "knows"
@@ -590,8 +645,10 @@ def test_scoring_leaves_the_examples_alone(trained):
     assert not any(example.predicted.ents for example in examples)
 
 
-def test_data_without_relations_has_no_score(trained):
-    scores = trained.evaluate(make_examples(trained)[-2:])
+def test_data_without_relations_has_no_score_and_that_is_said(trained):
+    nlp = pickle.loads(pickle.dumps(trained))
+    with pytest.warns(UserWarning, match=r"None of the examples \(2\) .* has gold"):
+        scores = nlp.evaluate(make_examples(nlp)[-2:])
     assert scores["rel_micro_f"] is None
     assert scores["rel_candidate_recall"] is None
 
@@ -676,6 +733,28 @@ def test_lost_relations_are_logged_as_a_warning_with_the_reason(bert, caplog):
     (line,) = [r.getMessage() for r in caplog.records if NAME in r.getMessage()]
     assert "candidate recall 80.0% of 5" in line
     assert "1 not a candidate" in line
+
+
+def test_training_that_goes_on_reports_its_data(trained_path, caplog):
+    override = {"components": {NAME: {"candidates": candidates(max_tokens=2)}}}
+    nlp = spacy.load(trained_path, config=override)
+    examples = make_examples(nlp)
+    optimizer = nlp.resume_training()
+    with caplog.at_level(logging.INFO, logger="spacy"):
+        for batch in (examples[1:2], examples[1:2], examples, examples):
+            nlp.update(batch, sgd=optimizer)
+    first, lossy = [r for r in caplog.records if NAME in r.getMessage()]
+    assert first.levelno == logging.INFO
+    assert "of one batch: 1 docs" in first.getMessage()
+    assert lossy.levelno == logging.WARNING
+    assert "lost by reason: 1 not a candidate" in lossy.getMessage()
+
+
+def test_training_after_initialize_reports_its_data_once(bert, caplog):
+    nlp = make_pipeline(bert)
+    with caplog.at_level(logging.INFO, logger="spacy"):
+        train(nlp, steps=2)
+    assert len([r for r in caplog.records if NAME in r.getMessage()]) == 1
 
 
 def test_entities_yet_to_be_predicted_are_not_called_lost(bert, caplog, recwarn):

@@ -1,7 +1,9 @@
 """Where encoders come from, their markers, and how they are stored."""
 
 import hashlib
+import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -268,3 +270,58 @@ def test_a_stored_config_can_ask_for_no_code(any_encoder):
     encoder = encoder_from_config(asking)
     assert type(encoder).__module__.startswith("transformers.")
     assert "someone" not in str(encoder.config.to_dict())
+
+
+CODE = "open({!r}, 'w').close()\nclass Config: ...\nModel = Tokenizer = Config\n"
+OWN_CODE = {f"Auto{name}": f"own.{name}" for name in ("Config", "Model", "Tokenizer")}
+
+
+def with_code(files, trace, **config):
+    """Files of an encoder, by name, that ask for code that leaves a trace."""
+    files = dict(files)
+    for name in ("config.json", "tokenizer_config.json"):
+        data = json.loads(files.get(name, b"{}"))
+        files[name] = json.dumps({**data, **config, "auto_map": OWN_CODE}).encode()
+    files["own.py"] = CODE.format(str(trace)).encode()
+    return files
+
+
+@pytest.mark.parametrize("config", [{}, {"model_type": "own", "tokenizer_class": "X"}])
+def test_an_encoder_in_a_folder_runs_no_code_of_its_own(bert, tmp_path, config):
+    folder, trace = tmp_path / "encoder", tmp_path / "trace"
+    folder.mkdir()
+    whole = {path.name: path.read_bytes() for path in Path(bert).iterdir()}
+    for name, content in with_code(whole, trace, **config).items():
+        (folder / name).write_bytes(content)
+    try:
+        _, encoder = load_encoder(str(folder))
+    except ValueError as e:
+        assert str(folder) in str(e)
+    else:
+        assert type(encoder).__module__.startswith("transformers.")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("config", [{}, {"tokenizer_class": "Own"}])
+def test_a_stored_tokenizer_runs_no_code_of_its_own(bert, tmp_path, config):
+    tokenizer, encoder = load_encoder(bert)
+    trace = tmp_path / "trace"
+    files = with_code(tokenizer_to_files(tokenizer), trace, **config)
+    try:
+        loaded = tokenizer_from_files(files, encoder.config.to_dict())
+    except ValueError:
+        pass
+    else:
+        assert type(loaded).__module__.startswith("transformers.")
+    assert not trace.exists()
+
+
+def test_files_of_a_stored_tokenizer_stay_in_their_folder(bert, tmp_path, monkeypatch):
+    tokenizer, encoder = load_encoder(bert)
+    files = {**tokenizer_to_files(tokenizer), "../../outside": b"", "/outside": b""}
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    tokenizer_from_files(files, encoder.config.to_dict())
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == [
+        "temporary"
+    ]

@@ -64,6 +64,19 @@ def test_a_symmetric_relation_is_that_of_the_pair_in_text_order():
     assert gold.labels.nonzero()[0].tolist() == [rows[0, 1]]
 
 
+def test_a_symmetric_relation_that_is_there_both_ways_round_counts_once():
+    gold, _ = find(make_example((0, "met", 1), (1, "met", 0), (0, "met", 2)))
+    assert gold.total == 2
+    assert not gold.lost
+
+
+def test_a_lost_relation_that_is_there_both_ways_round_is_lost_once():
+    both = make_example((0, "met", 2), (2, "met", 0), entities=ENTITIES[:2])
+    gold, _ = find(both)
+    assert gold.total == 1
+    assert gold.lost == {"entity": 1}
+
+
 def test_the_first_predicate_of_a_pair_counts_and_the_others_are_kept():
     gold, rows = find(make_example((0, "likes", 2), (0, "born_in", 2)))
     row = rows[0, 2]

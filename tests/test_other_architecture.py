@@ -10,6 +10,7 @@ from thinc.api import Adam, Model
 from tiny_corpus import PREDICATES, make_examples, relations_of, with_entities
 
 from spacy_dualre.model.scores import Scores
+from spacy_dualre.pruning import measure_pruning
 
 NAME = "dual_relation_extractor"
 FURTHEST = 9
@@ -89,3 +90,10 @@ def test_its_settings_follow_the_config(trained, tmp_path):
     (scored,) = flat.get_pipe(NAME).predict(with_entities(flat)[:1])
     for row, allowed in zip(scored.probabilities, scored.candidates.allowed):
         assert row[allowed] == pytest.approx(1 / allowed.sum())
+
+
+def test_what_only_the_dual_encoder_can_do_says_so(trained):
+    with pytest.raises(
+        ValueError, match="spacy-dualre.DualEncoder.v1, but .*'distance'"
+    ):
+        measure_pruning(trained.get_pipe(NAME), make_examples(trained), [0.0])

@@ -108,6 +108,12 @@ def test_any_label_gets_a_description_that_is_valid(label):
         ({"subject_types": "PER"}, r"'bad': subject_types must be a list"),
         ({"object_types": ["PER", 1]}, r"'bad': object_types must be a list"),
         ({"object_types": 1}, r"'bad': object_types must be a list"),
+        ({"object_types": 0}, r"'bad': object_types must be a list"),
+        ({"subject_types": False}, r"'bad': subject_types must be a list"),
+        ({"description": False}, r"'bad': the description must be a string"),
+        ({"description": 0}, r"'bad': the description must be a string"),
+        ("\udc00 {subject} {object}", r"'bad' has half of a surrogate pair"),
+        ({"object_types": ["\ud83d"]}, r"'bad' has half of a surrogate pair"),
         ([], r"'bad': the description must be a string or a list"),
         ([3], r"'bad': a description must be a string"),
         (3, r"'bad' must have a description or properties"),
@@ -128,6 +134,8 @@ def test_a_wrong_predicate_is_refused_by_name(properties, message):
         ([{"label": "a"}, "b"], "entry 1 has no 'label'"),
         ({"": None}, "a label must be a non-empty string, but one is ''"),
         ({True: None}, "a label must be a non-empty string, but one is True"),
+        ([{"label": ["a"]}], r"a label must be a non-empty string, but one is \['a'\]"),
+        ({"\ud83d": None}, "has half of a surrogate pair"),
         ("works-for", "expected a mapping .* but found str"),
         (None, "expected a mapping .* but found NoneType"),
     ],
@@ -137,12 +145,21 @@ def test_wrong_data_is_refused(data, message):
         parse_predicates(data)
 
 
+def test_errors_are_short_however_long_the_data_is():
+    long = "long " * 10_000
+    data = {long: 3, "a": {"description": long, long: 1, "symmetric": 1}}
+    data |= {f"bad{i}": 3 for i in range(10_000)}
+    with pytest.raises(ValueError, match="and 9[0-9]{3} more") as error:
+        parse_predicates(data)
+    assert len(str(error.value)) < 5000
+
+
 def test_all_problems_are_told_at_once():
     with pytest.raises(ValueError, match="'first'.*'second'"):
         parse_predicates({"first": "no slots", "second": {"symmetric": 1}})
 
 
-@pytest.mark.parametrize("name", ["predicates.yml", "predicates.yaml"])
+@pytest.mark.parametrize("name", ["a.yml", "a.yaml", "a.YAML"])
 def test_a_yaml_file_is_read(tmp_path, name):
     (tmp_path / name).write_text(
         "knows:\n"
@@ -167,6 +184,14 @@ def test_a_json_file_is_read(tmp_path):
         ("missing.json", None, "Can't find the predicates file .*missing.json"),
         ("broken.json", "{", "Can't read the predicates file .*broken.json"),
         ("broken.yml", "a: [", "Can't read the predicates file .*broken.yml"),
+        ("a.json", '{"a": "x", "a": "y"}', "a.json.*'a' is there twice"),
+        ("a.yml", "a: x\na: y", "Can't read the predicates file .*a.yml"),
+        ("a.yml", "a: !!python/name:os.getcwd", "Can't read .*a.yml"),
+        ("a.yml", "a: !!python/object/apply:os.getcwd []", "Can't read .*a.yml"),
+        ("deep.json", "[" * 100_000, "deep.json.*nested too deeply"),
+        ("deep.yml", "[" * 10_000, "Can't read the predicates file .*deep.yml"),
+        ("a.json", r'{"\ud83d": "x"}', "a.json.*surrogate pair"),
+        ("a.yml", r'{"\ud83d": "{subject} {object}"}', "a.yml.*surrogate pair"),
         ("wrong.json", '{"bad": "no slots"}', "wrong.json: .*'bad'"),
     ],
 )
@@ -175,6 +200,23 @@ def test_a_file_that_cant_be_used_is_named(tmp_path, name, content, message):
         (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=message):
         read_predicates(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.yml"])
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + json.dumps(DATA).encode())
+    assert read_predicates(str(tmp_path / name)) == to_data(parse_predicates(DATA))
+
+
+@pytest.mark.parametrize("key", ["description", "subject_types", "unheard_of"])
+def test_lists_of_lists_do_not_blow_up(tmp_path, key):
+    # 10 ** 12 items, if they were written out.
+    levels = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    lines = ["a0: &a0 [x]", *levels, f"bad: {{{key}: *a11}}"]
+    (tmp_path / "a.yml").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="a.yml: Can't use these") as error:
+        read_predicates(str(tmp_path / "a.yml"))
+    assert len(str(error.value)) < 5000
 
 
 def test_a_signature_admits_its_types_in_its_direction_only():

@@ -108,6 +108,30 @@ def test_entities_keep_their_knowledge_base_id():
     assert subjects == {"Q7259", ""}
 
 
+IDS = [("Q7259", "e1"), ("", "e2"), ("Q84", ""), ("", ""), ("Q1,Q2", "a\x1fb")]
+
+
+def with_ids():
+    """A Doc with relations between entities of all IDS."""
+    doc = Doc(Vocab(), words=["a", "b", "c", "d", "e"])
+    doc.ents = [
+        Span(doc, i, i + 1, "X", kb_id=kb_id, span_id=id_)
+        for i, (kb_id, id_) in enumerate(IDS)
+    ]
+    doc._.relations = [(doc.ents[i - 1], doc.ents[i], "r") for i in range(len(IDS))]
+    return doc
+
+
+def ids_of(doc):
+    return {(span.kb_id_, span.id_) for r in doc._.relations for span in r[:2]}
+
+
+def test_entities_keep_kb_id_and_id_and_equal_those_of_the_doc():
+    doc = with_ids()
+    assert ids_of(doc) == set(IDS)
+    assert all(span in doc.ents for r in doc._.relations for span in r[:2])
+
+
 def test_scores_are_kept_to_four_decimals():
     doc = make_doc()
     ada, babbage, _ = doc.ents
@@ -171,6 +195,26 @@ def through_example_dict(doc):
 )
 def test_relations_survive(through):
     assert as_data(through(make_doc())) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        through_bytes,
+        through_bytes_into_another_vocab,
+        through_pickle,
+        Doc.copy,
+        through_doc_bin,
+        through_doc_bin_with_user_data,
+    ],
+)
+def test_the_ids_of_entities_survive(through):
+    assert ids_of(through(with_ids())) == set(IDS)
+
+
+@pytest.mark.parametrize("through", [through_json, through_example_dict])
+def test_the_ids_of_entities_are_lost_where_spacy_keeps_none(through):
+    assert ids_of(through(with_ids())) == {("", "")}
 
 
 @pytest.mark.parametrize("through", [through_bytes, through_doc_bin, Doc.copy])
@@ -247,6 +291,42 @@ def label_not_a_string(doc):
     return [(doc.ents[0], doc.ents[1], 7)]
 
 
+def label_a_list(doc):
+    return [(doc.ents[0], doc.ents[1], ["a"])]
+
+
+def score_missing(doc):
+    return [(doc.ents[0], doc.ents[1], "a", None)]
+
+
+def score_a_string(doc):
+    return [(doc.ents[0], doc.ents[1], "a", "0.5")]
+
+
+def tokens(doc):
+    return [(doc[0], doc[4], "a")]
+
+
+def texts(doc):
+    return [("Ada Byron", "Charles Babbage", "a")]
+
+
+def no_label(doc):
+    return [(doc.ents[0], doc.ents[1])]
+
+
+def a_mapping(doc):
+    return [{"subject": doc.ents[0], "object": doc.ents[1], "label": "a"}]
+
+
+def an_empty_span(doc):
+    return [(doc[2:2], doc.ents[1], "a")]
+
+
+def an_empty_span_at_the_end(doc):
+    return [(doc.ents[0], doc[len(doc) : len(doc)], "a")]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -257,6 +337,15 @@ def label_not_a_string(doc):
         (score_not_a_number, "between 0 and 1"),
         (empty_label, "non-empty string"),
         (label_not_a_string, "non-empty string"),
+        (label_a_list, "non-empty string"),
+        (score_missing, "between 0 and 1"),
+        (score_a_string, "between 0 and 1"),
+        (tokens, "expected spans of the Doc, but Ada is none"),
+        (texts, "expected spans of the Doc, but 'Ada Byron' is none"),
+        (no_label, r"expected \(subject, object, label\)"),
+        (a_mapping, r"expected \(subject, object, label\)"),
+        (an_empty_span, "is empty"),
+        (an_empty_span_at_the_end, "is empty"),
     ],
 )
 def test_a_wrong_relation_is_refused_and_nothing_is_lost(wrong, message):
@@ -265,6 +354,23 @@ def test_a_wrong_relation_is_refused_and_nothing_is_lost(wrong, message):
     with pytest.raises(ValueError, match=message):
         doc._.relations = [good, *wrong(doc)]
     assert as_data(doc) == EXPECTED
+
+
+def test_spans_from_before_the_doc_was_retokenized_are_refused():
+    doc = make_doc()
+    ada, _, london = doc.ents
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    for moved in (ada, london):
+        with pytest.raises(ValueError, match="retokenized since its spans were made"):
+            doc._.relations = [(doc.ents[1], moved, "a")]
+
+
+def test_an_error_does_not_print_all_of_a_long_value():
+    doc = make_doc()
+    with pytest.raises(ValueError) as error:
+        doc._.relations = [("long " * 10_000, doc.ents[1], "a")]
+    assert len(str(error.value)) < 1000
 
 
 def test_a_group_of_other_spans_is_refused_by_name():

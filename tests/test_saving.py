@@ -7,6 +7,7 @@ import shutil
 import pytest
 import spacy
 import srsly
+import torch
 from processes import NO_NETWORK, run_process, run_python
 from spacy.tokens import Doc, DocBin
 from tiny_corpus import (
@@ -19,6 +20,8 @@ from tiny_corpus import (
     with_entities,
     write_corpus,
 )
+
+from spacy_dualre.model.shim import get_shim
 
 NAME = "dual_relation_extractor"
 
@@ -281,22 +284,57 @@ def test_damaged_bytes_are_named(half_trained):
         )
 
 
+def test_any_bit_of_cfg_that_is_flipped_is_noticed_or_harmless(
+    half_trained_path, tmp_path
+):
+    folder = shutil.copytree(half_trained_path, tmp_path / "model") / NAME
+    component = spacy.load(half_trained_path).get_pipe(NAME)
+    data, before = (folder / "cfg").read_bytes(), dict(component.cfg)
+    noticed = harmless = 0
+    for position in range(0, len(data), 11):
+        changed = bytearray(data)
+        changed[position] ^= 1 << position % 7
+        (folder / "cfg").write_bytes(changed)
+        try:
+            component.from_disk(folder, exclude=["model", "vocab"])
+        except ValueError as e:
+            assert f"Can't load 'cfg' from {folder}" in str(e)
+            noticed += 1
+        else:
+            assert component.cfg == before
+            harmless += 1
+    assert noticed > 9 * harmless
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_said_when_it_is_loaded(
+    half_trained, tmp_path, number
+):
+    nlp = pickle.loads(pickle.dumps(half_trained))
+    module = get_shim(nlp.get_pipe(NAME).model).module
+    with torch.no_grad():
+        next(module.instance_encoder.parameters())[0, 0] = number
+    nlp.to_disk(tmp_path)
+    with pytest.raises(ValueError) as error:
+        spacy.load(tmp_path)
+    for part in (str(tmp_path / NAME), "'model'", "instance_encoder", "training div"):
+        assert part in str(error.value)
+
+
 def test_weights_that_do_not_fit_the_config_are_refused(half_trained_path, tmp_path):
     override = {"components": {NAME: {"model": {"use_context": False}}}}
     with pytest.raises(ValueError, match="do not fit"):
         spacy.load(half_trained_path, config=override)
 
 
-def test_changed_description_changes_the_scores(half_trained_path, tmp_path):
-    usual = spacy.load(half_trained_path)
-    usual.to_disk(tmp_path)
-    file = tmp_path / NAME / "cfg"
-    cfg = json.loads(file.read_text())
-    cfg["predicates"][2]["description"] = "{object} is where {subject} has a job"
-    file.write_text(json.dumps(cfg))
-    changed = spacy.load(tmp_path)
-    docs = with_entities(usual)
-    assert probabilities_of(changed, docs) != probabilities_of(usual, docs)
+def test_changed_description_changes_the_scores(half_trained, changeable, tmp_path):
+    component = changeable.get_pipe(NAME)
+    data = component.label_data
+    data[2]["description"] = "{object} is where {subject} has a job"
+    component.set_predicates(data)
+    changed = saved(changeable, tmp_path)
+    docs = with_entities(changed)
+    assert probabilities_of(changed, docs) != probabilities_of(half_trained, docs)
 
 
 def test_two_trained_pipelines_do_not_share_descriptions(half_trained_path, bert):

@@ -156,7 +156,9 @@ def evaluate(model: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], f
     scorer = with_settings(component.model, predict_with=ways[-1], prune=0.0)
     start = time.perf_counter()
     parts: list[Scores] = []
-    for batch in minibatch(tqdm(examples, desc="Score", unit="doc"), nlp.batch_size):
+    for batch in minibatch(
+        tqdm(examples, desc="Score", unit="doc", disable=None), nlp.batch_size
+    ):
         found = [component.find_candidates(example.predicted) for example in batch]
         parts.append(scorer.predict(found))
     seconds = time.perf_counter() - start

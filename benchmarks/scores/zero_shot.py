@@ -224,7 +224,9 @@ class Reader:
     def score(self, found: Iterable[Candidates], title: str) -> numpy.ndarray:
         """RETURNS (ndarray): z of all pairs of some Docs, one below the other."""
         parts = []
-        for batch in minibatch(tqdm(list(found), desc=title, unit="doc"), 64):
+        for batch in minibatch(
+            tqdm(list(found), desc=title, unit="doc", disable=None), 64
+        ):
             parts.append(to_numpy(self.model.predict(batch).dual))
         return numpy.concatenate(parts)
 

@@ -151,7 +151,9 @@ def run_sweeps(
     """
     encoder = encoder or make_small_encoder(folder)
     nlp = make_synthetic_pipeline(encoder)
-    rows = list(tqdm(_sweep(nlp, encoder, max_pairs), desc="Sweep", unit="point"))
+    rows = list(
+        tqdm(_sweep(nlp, encoder, max_pairs), desc="Sweep", unit="point", disable=None)
+    )
     if n_entities:
         wide = make_synthetic_pipeline(encoder, max_length=64, max_sentences=None)
         rows.append(_many_entities(wide, n_entities))
@@ -230,7 +232,9 @@ def _many_docs(nlp: Language, n_docs: int) -> dict[str, Any]:
     memory, watch = Memory(), Watch()
     grown = None
     with watch:
-        for i, _ in enumerate(tqdm(nlp.pipe(docs), total=n_docs, desc="nlp.pipe")):
+        for i, _ in enumerate(
+            tqdm(nlp.pipe(docs), total=n_docs, desc="nlp.pipe", disable=None)
+        ):
             if i == n_docs // 5:
                 memory.base = memory.now()
         grown = memory.now() - memory.base

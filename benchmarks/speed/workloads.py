@@ -75,7 +75,7 @@ def read_docs(nlp: Language, dataset: Dataset, folder: Path) -> list[Doc]:
         return list(DocBin().from_disk(converted).get_docs(nlp.vocab))
     format_ = jsonl.FORMAT if dataset is SAMPLE else CORPORA[dataset.name]
     read = format_.read(nlp, folder, Report(dataset.name))
-    progress = tqdm(read, desc="Read", unit="doc")
+    progress = tqdm(read, desc="Read", unit="doc", disable=None)
     return [doc for split, doc in progress if split == "test"]
 
 

@@ -8,6 +8,7 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ..relations import Relation, get_relations, set_relations
+from ..spans import get_spans
 
 
 def to_record(
@@ -37,7 +38,7 @@ def to_record(
             entities.append({k: v for k, v in entity.items() if v != ""})
         return at[key]
 
-    for entity in doc.ents if spans_key is None else doc.spans.get(spans_key, ()):
+    for entity in get_spans(doc, spans_key):
         add(entity)
     relations = [
         {
@@ -73,15 +74,13 @@ def to_doc(record: dict[str, Any], vocab: Vocab) -> Doc:
     """
     text, tokens = record["text"], record["tokens"]
     following = [*(start for start, _ in tokens[1:]), len(text)]
+    first = {start for start, _ in record.get("sentences", ())}
     doc = Doc(
         vocab,
         words=[text[start:end] for start, end in tokens],
         spaces=[end < after for (_, end), after in zip(tokens, following)],
+        sent_starts=[start in first for start, _ in tokens] if first else None,
     )
-    first = {start for start, _ in record.get("sentences", ())}
-    if first:
-        for token in doc:
-            token.is_sent_start = token.idx in first
     first_token = {start: i for i, (start, _) in enumerate(tokens)}
     last_token = {end: i for i, (_, end) in enumerate(tokens)}
     spans = [

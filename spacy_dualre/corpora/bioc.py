@@ -17,9 +17,12 @@ from spacy.tokens import Doc
 from .concept_relations import ConceptRelation, relate_concepts, split_identifiers
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format, input_error, read_text
+from .format import Format, input_error, read_text, shorten
 from .json_files import Fail, get_objects, read_json_list
 from .report import CHANGED, LOST, SplitReport
+
+# The text between passages that a file leaves out is filled with blanks.
+MAX_OFFSET = 10_000_000
 
 
 def read_documents(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -30,6 +33,13 @@ def read_documents(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]
         yield from read_json_list(path, fail, "documents")
         return
     text = read_text(path)
+    if "<!ENTITY" in text:
+        line = text.count("\n", 0, text.index("<!ENTITY")) + 1
+        problem = (
+            "entities of a file's own are not read. Write out what they stand for."
+        )
+        fail(input_error(path, line, problem))
+        return
     try:
         root = ElementTree.fromstring(text.encode("utf8"))
     except ElementTree.ParseError as e:
@@ -53,11 +63,11 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         for part in parts:
             if part.get("text"):
                 offset = part["offset"]
-                if offset < len(text):
+                if not len(text) <= offset < MAX_OFFSET:
                     raise ValueError(
                         f"expected offsets in the order of the text, in characters, "
-                        f"but a passage begins at {offset}, and the text before it "
-                        f"has {len(text)}."
+                        f"below {MAX_OFFSET}, but a passage begins at "
+                        f"{shorten(offset)}, and the text before it has {len(text)}."
                     )
                 if part is passage:
                     paragraphs.append(offset)

@@ -17,7 +17,7 @@ from spacy.tokens import Doc
 from .concept_relations import ConceptRelation, relate_concepts
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format
+from .format import Format, shorten
 from .json_files import Fail, get_field, read_json_lines, read_json_list
 from .report import CHANGED, SplitReport
 from .tokens import join_tokens
@@ -68,7 +68,9 @@ def add_labels(doc: Doc, data: dict[str, Any], report: SplitReport) -> None:
     for label in data.get("labels", ()):
         pair = [get_field(label, key, int) for key in ("h", "t")]
         if not all(0 <= index < n for index in pair):
-            raise ValueError(f"expected 'h' and 't' below {n}, but found {pair}.")
+            raise ValueError(
+                f"expected 'h' and 't' below {n}, but found {shorten(pair)}."
+            )
         head, tail = (f"e{index}" for index in pair)
         relations.append(ConceptRelation(head, tail, get_field(label, "r", str)))
     unknown = [(f"e{head}", f"e{tail}") for head, tail, *_ in data.get("unknown", ())]

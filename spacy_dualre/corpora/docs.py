@@ -243,7 +243,7 @@ def check_offsets(start: object, end: object, length: int, what: str) -> None:
         hint = " The end is that behind the last character." if start == end else ""
         raise ValueError(
             f"expected 0 <= start < end <= {length} (the length of the text) of "
-            f"{what}, but start is {start} and end is {end}.{hint}"
+            f"{what}, but start is {shorten(start)} and end is {shorten(end)}.{hint}"
         )
 
 

@@ -308,9 +308,9 @@ class _Step:
         if alpha == 1 and not knows_all:
             unknown = [p.label for p in predicates if p.label not in known]
             raise ValueError(
-                f"The linear head was not trained with {', '.join(unknown)}, and "
+                f"The linear head was not trained with {', '.join(unknown):.300}, and "
                 "where alpha is 1 nothing reads a description. Set only predicates "
-                f"of {', '.join(shim.labels)}, or train anew."
+                f"of {', '.join(shim.labels):.300}, or train anew."
             )
         way = "head" if alpha == 1 else self.settings.predict_with
         way = way if knows_all else "dual"

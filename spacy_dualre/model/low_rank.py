@@ -78,7 +78,8 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
     shim (DualEncoderShim): The shim that gets module and tokenizer.
     path (Union[str, Path]): The file that `save_difference` wrote.
     RETURNS (DualEncoderShim): The shim.
-    RAISES (ValueError): If the encoder can't be had, or is another one.
+    RAISES (ValueError): If the encoder can't be had, or is another one, or a weight is
+        not finite.
     """
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["about"])
@@ -104,6 +105,7 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
                 value[: len(difference)] += difference.to(value)
                 if f"{name}.rows" in weights:  # of the markers
                     value[len(difference) :] = weights[f"{name}.rows"]
+    shim.refuse_infinite_weights()
     return shim
 
 

@@ -5,9 +5,10 @@ import warnings
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import srsly
+import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from thinc.api import Model, Optimizer, PyTorchShim, get_torch_default_device
@@ -251,7 +252,8 @@ class DualEncoderShim(PyTorchShim):
 
         bytes_data (bytes): The bytes.
         RETURNS (DualEncoderShim): The shim.
-        RAISES (ValueError): If the weights do not fit the configuration.
+        RAISES (ValueError): If the weights do not fit the configuration, or are no
+            finite numbers.
         """
         data = srsly.msgpack_loads(bytes_data)
         if not data:
@@ -274,7 +276,22 @@ class DualEncoderShim(PyTorchShim):
             raise ValueError(
                 f"The saved weights do not fit the dual encoder of this config: {e}"
             ) from e
+        self.refuse_infinite_weights()
         return self
+
+    def refuse_infinite_weights(self) -> None:
+        """Refuse weights of which all scores could be NaN, and so without a relation.
+
+        RAISES (ValueError): If a weight is not finite.
+        """
+        for name, parameter in self.module.named_parameters():
+            wrong = int((~torch.isfinite(parameter)).sum())
+            if wrong:
+                raise ValueError(
+                    f"{wrong} of the {parameter.numel()} weights in {name} are NaN or "
+                    "infinite. If they were saved so, training diverged: train again "
+                    "with a lower learning rate"
+                )
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
@@ -287,5 +304,12 @@ def get_shim(model: Model) -> DualEncoderShim:
 
     model (Model): A model that `build_dual_encoder` returned.
     RETURNS (DualEncoderShim): Its shim.
+    RAISES (ValueError): If the model is of another architecture.
     """
-    return cast(DualEncoderShim, model.shims[0])
+    shim = model.shims[0] if model.shims else None
+    if not isinstance(shim, DualEncoderShim):
+        raise ValueError(
+            "This can only be done with the architecture spacy-dualre.DualEncoder.v1, "
+            f"but the component's model is another one, '{model.name}'."
+        )
+    return shim

@@ -15,6 +15,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import is_in_jupyter
 
 from ..relations import DEFAULT_KEY, get_relations
+from ..spans import get_spans
 
 FOLDER = Path(__file__).parent / "page"
 # What could end the script element that the JSON stands in, or start a comment in it.
@@ -107,8 +108,7 @@ def describe(
             return first
         return spans.setdefault((*place, span.label_), len(spans))
 
-    entities = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
-    for entity in entities:
+    for entity in get_spans(doc, spans_key):
         add(entity)
     relations = [
         {

@@ -10,6 +10,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from ..predicates import Predicate, admission_table
+from ..spans import get_spans
 
 # Chooses among the pairs that the signatures admit. Takes a Doc, its n entities in
 # text order and a bool array (n, n) of admitted (subject, object) pairs; returns an
@@ -66,9 +67,10 @@ def get_entities(doc: Doc, spans_key: str | None) -> list[Span]:
     doc (Doc): The Doc.
     spans_key (Optional[str]): The span group to read, in which entities may nest and
         overlap, or None for `doc.ents`.
-    RETURNS (List[Span]): The entities in text order, each (span, type) once.
+    RETURNS (List[Span]): The entities in text order, each (span, type) once. Spans that
+        are empty or lost to retokenizing are left out with a warning.
     """
-    spans = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
+    spans = get_spans(doc, spans_key)
     unique = {(span.start, span.end, span.label_): span for span in spans}
     return [unique[position] for position in sorted(unique)]
 

@@ -32,7 +32,8 @@ class Gold(NamedTuple):
         subject and object), "signature" (it does not allow the types) or "not a
         candidate" (the pair is none, of those that `Candidates.dropped` counts).
     unknown (Mapping[str, int]): Of those lost by "label", the labels.
-    total (int): How many gold relations the Doc has.
+    total (int): How many gold relations the Doc has, a symmetric one once, whichever
+        way round.
     """
 
     labels: numpy.ndarray
@@ -105,15 +106,20 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
         at = (aligned.start, aligned.end)
         return by_type.get((*at, aligned.label_), by_span.get(at, -1))
 
-    total = 0
+    seen = set()
     for relation in get_relations(example.reference, relations_key):
         pair = [entity_of(relation.subject), entity_of(relation.object)]
         if relation.label == NO_RELATION:
             if (row := rows.get((pair[0], pair[1]))) is not None:
                 decided[row] = True
             continue
-        total += 1
         label = index.get(relation.label)
+        spans = [(span.start, span.end, span.label) for span in relation[:2]]
+        if label is not None and found.predicates[label].symmetric:
+            spans.sort()
+        if (fact := (*spans, relation.label)) in seen:
+            continue
+        seen.add(fact)
         if label is None:
             lost["label"] += 1
             unknown[relation.label] += 1
@@ -146,7 +152,7 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
         own = numpy.asarray(
             [predicate.label in asked for predicate in found.predicates]
         )
-    return Gold(labels, positive, known, own, lost, unknown, total)
+    return Gold(labels, positive, known, own, lost, unknown, len(seen))
 
 
 def unknown_pairs(doc: Doc) -> Iterator[tuple[Span, Span]]:
@@ -177,8 +183,8 @@ def refuse_unknown_labels(
         counts = ", ".join(f"{n} {label}" for label, n in sorted(unknown.items()))
         raise ValueError(
             f"The training data has relations that '{name}' has no predicate for: "
-            f"{counts}. Add them to the predicates (known: {', '.join(known)}), or "
-            "remove them from the data."
+            f"{counts:.1000}. Add them to the predicates (known: "
+            f"{', '.join(known):.1000}), or remove them from the data."
         )
 
 

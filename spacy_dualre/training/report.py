@@ -9,7 +9,7 @@ from spacy.training import Example
 
 from ..pairs.candidates import Candidates
 from ..predicates import Predicate
-from .gold import find_gold, gold_relations
+from .gold import Gold, find_gold, gold_relations
 
 logger = logging.getLogger("spacy")
 
@@ -25,8 +25,8 @@ def check_types(predicates: Sequence[Predicate], types: Sequence[str]) -> None:
         if unknown:
             warnings.warn(
                 f"The signature of '{predicate.label}' names entity types that the "
-                f"training data lacks: {', '.join(sorted(unknown))} (it has "
-                f"{', '.join(sorted(types)) or 'no entities'})."
+                f"training data lacks: {', '.join(sorted(unknown)):.300} (it has "
+                f"{', '.join(sorted(types)) or 'no entities':.300})."
             )
 
 
@@ -71,13 +71,37 @@ def report_data(
     if violations:
         warnings.warn(
             "Gold relations that violate the signature of their predicate can't be "
-            f"learned or found: {count_by_reason(violations)}."
+            f"learned or found: {count_by_reason(violations):.1000}."
         )
     if total and not n_positive:
         warnings.warn(
             f"None of the {total} gold relations is between candidates, so '{name}' "
             f"has nothing to learn. Lost by reason: {count_by_reason(lost)}."
         )
+
+
+def report_batch(
+    name: str,
+    examples: Sequence[Example],
+    candidates: Sequence[Candidates],
+    golds: Sequence[Gold],
+    relations_key: str,
+    told: set[str],
+) -> None:
+    """Log the line of `report_data` on a batch, where a training goes on without
+    `initialize`: on the first batch, and where relations are lost for a new reason.
+
+    name (str): The component's name.
+    examples (Sequence[Example]): The batch.
+    candidates (Sequence[Candidates]): The candidates of each predicted Doc.
+    golds (Sequence[Gold]): The gold predicates of each.
+    relations_key (str): Where the gold relations are.
+    told (Set[str]): The reasons so far, which is updated.
+    """
+    reasons = {"first batch", *(reason for gold in golds for reason in gold.lost)}
+    if not reasons <= told:
+        told |= reasons
+        report_data(f"{name}, of one batch", examples, candidates, relations_key)
 
 
 def count_by_reason(counts: Mapping[str, int]) -> str:

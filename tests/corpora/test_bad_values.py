@@ -4,9 +4,9 @@ import json
 
 import pytest
 import spacy
+from formats_page import SECTIONS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_formats_page import SECTIONS
 
 from spacy_dualre.corpora import FORMATS
 from spacy_dualre.corpora.report import Report

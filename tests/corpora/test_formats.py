@@ -532,3 +532,16 @@ def test_bioc_errors(convert_files):
         )
     with pytest.raises(ValueError, match="a.xml, line 4: entity 1: expected 'pine'"):
         convert_files("bioc", {"a.xml": XML.replace("<text>pain", "<text>pine")})
+
+
+def test_bioc_expands_no_entities_of_a_file(convert_files):
+    bomb = '[<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]'
+    with pytest.raises(ValueError, match="a.xml, line 2: entities of a file's own"):
+        convert_files("bioc", {"a.xml": XML.replace('SYSTEM "BioC.dtd"', bomb)})
+
+
+def test_bioc_offset_takes_no_memory(convert_files):
+    far = {"offset": 99999999999, "text": "far", "annotations": []}
+    data = {"documents": [{"id": "1", "passages": [far], "relations": []}]}
+    with pytest.raises(ValueError, match="a.json, line 1: .* begins at 99999999999"):
+        convert_files("bioc", {"a.json": json.dumps(data)})

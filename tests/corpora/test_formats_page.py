@@ -2,24 +2,15 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
+from formats_page import DOCS, PAGE, SECTIONS
 
 from spacy_dualre.cli.convert import convert
 from spacy_dualre.corpora import CORPORA, format_names
 from spacy_dualre.corpora.jsonl import KNOWN, KNOWN_OF_ENTITY, KNOWN_OF_RELATION
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "formats.md").read_text("utf8")
 SCHEMA = json.loads((DOCS / "jsonl.schema.json").read_text("utf8"))
-EXAMPLE = re.compile(r"In `my_data/([^`]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"^spacy-dualre convert (\S+) my_data corpus$", re.MULTILINE)
-SECTIONS = {
-    command: dict(EXAMPLE.findall(section))
-    for section in PAGE.split("\n## ")
-    for command in COMMAND.findall(section)
-}
 
 
 def test_all_formats_are_on_the_page():
