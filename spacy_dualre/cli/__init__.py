@@ -7,9 +7,10 @@ from . import (  # noqa: F401
     config,
     convert,
     divide,
-    draw,
     evaluate,
+    explain,
     find_prune,
     join,
+    render,
 )
 from ._util import app as app
