@@ -12,5 +12,6 @@ from . import (  # noqa: F401
     find_prune,
     join,
     render,
+    tune,
 )
 from ._util import app as app
