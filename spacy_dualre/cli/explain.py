@@ -21,10 +21,9 @@ from ._util import (
     load_pipeline,
 )
 
-SKIPPED = {
-    "signature": "its signature does not admit the types",
-    "order": "symmetric, asked in the order of the text",
-    "pruned": "pruned, the descriptions were not read",
+NOT_ASKED = {
+    "signature": "the signature does not admit the types",
+    "order": "symmetric, asked of the pair in the order of the text",
 }
 
 
@@ -77,6 +76,10 @@ def explain_cli(
         divider=True,
         max_col=100,
     )
+    for skipped, why in NOT_ASKED.items():
+        labels = [x.label for x in explanation.opinions if x.skipped == skipped]
+        if labels:
+            msg.text(f"Not asked ({why}): {', '.join(labels)}")
     if explanation.found:
         msg.good(f"Found: {', '.join(explanation.found)}")
     else:
@@ -84,21 +87,21 @@ def explain_cli(
 
 
 def _rows(explanation: Explanation) -> list[tuple[str, ...]]:
-    """A row for each description; the first of a predicate has its label too."""
+    """A row for each description; the first of a predicate has its scores too."""
     rows: list[tuple[str, ...]] = []
     for opinion in explanation.opinions:
+        if opinion.skipped in NOT_ASKED:
+            continue
         head = opinion.head_probability
-        scores = (
-            opinion.label,
-            "-" if opinion.skipped else f"{opinion.probability:.4f}",
-        )
         said = "-" if head is None else f"{head:.4f}"
-        cosines = [f"{cosine:.3f}" for cosine in opinion.cosines] or ["-"]
-        for i, (cosine, text) in enumerate(
-            zip(cosines, opinion.descriptions or ("(linear head alone)",))
-        ):
-            first = (*scores, cosine, said) if i == 0 else ("", "", cosine, "")
-            rows.append((*first, text))
-        if opinion.skipped:
-            rows.append(("", "", "", "", f"({SKIPPED[opinion.skipped]})"))
+        scores = (opinion.label, f"{opinion.probability:.4f}")
+        read = [*zip(opinion.cosines, opinion.descriptions)]
+        if opinion.skipped == "pruned":
+            rows.append((*scores, "pruned", said, "(not read)"))
+        elif not read:
+            rows.append((*scores, "-", said, "(the linear head reads none)"))
+        else:
+            (cosine, text), *others = read
+            rows.append((*scores, f"{cosine:.3f}", said, text))
+            rows += [("", "", f"{cosine:.3f}", "", text) for cosine, text in others]
     return rows

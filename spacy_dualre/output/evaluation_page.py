@@ -22,6 +22,7 @@ from ..evaluation import (
     is_across,
 )
 from ..pairs.candidates import sentence_ids
+from ..training.report import count_by_reason
 from ..tuning import Point, choose_point
 from .pages import Html, make, make_page, read, to_ascii
 
@@ -178,10 +179,10 @@ def _candidates(evaluations: Named) -> Html:
     items = []
     for i, (_, evaluation) in enumerate(evaluations):
         recall, rules = candidate_recall(evaluation.cases)
-        lost = ", ".join(f"{n} {rule}" for rule, n in rules.most_common()) or "none"
+        lost = f" (lost: {count_by_reason(rules)})" if rules else ""
         text = (
-            f"{_percent(recall)} % of the gold relations are between candidates (lost: "
-            f"{lost}). {evaluation.scores['speed']:,.0f} words per second."
+            f"{_percent(recall)} % of the gold relations are between candidates{lost}. "
+            f"{evaluation.scores['speed']:,.0f} words per second."
         )
         items.append(make("li", *([_swatch(i)] if len(evaluations) > 1 else []), text))
     return make("ul", *items)
@@ -244,7 +245,7 @@ def _confusion(evaluation: Evaluation) -> Html:
                 "td",
                 f"{n:,}" if n else "",
                 class_="number right" if gold == found else "number",
-                style=f"--value: {100 * n / total:.0f}%" if n else None,
+                style=f"--value: {70 * n / total:.0f}%" if n else None,
             )
             for found in labels
             for n in [confusions[gold, found]]
@@ -327,7 +328,7 @@ def _legend(evaluations: Named) -> Html:
             chosen.append((f"best threshold here, {best.threshold:.4g}", best))
         for what, point in chosen:
             scores = [_percent(point.precision), _percent(point.recall)]
-            name = f"{what}{_letter(i, evaluations)}"
+            name = what if len(evaluations) == 1 else f"{'AB'[i]}, {what}"
             rows.append([name, *scores, _bar(point.f, i)])
     return _table(["", "P", "R", "F1"], rows)
 
