@@ -5,11 +5,16 @@ from itertools import product
 import numpy
 import pytest
 import spacy
+from spacy.tokens import Span
+from spacy.training import Example
 from tiny_corpus import make_docs, make_examples, make_pipeline, train, write_corpus
 from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
 from spacy_dualre.evaluation import predict_examples
+from spacy_dualre.output.decoder import build_decoder
+from spacy_dualre.output.scorer import build_relation_scorer
+from spacy_dualre.relations import get_relations, set_relations
 from spacy_dualre.tuning import (
     Judge,
     Judged,
@@ -139,6 +144,37 @@ def test_nothing_to_choose_by_is_an_error(predicted, component):
         tune_threshold(component, examples[-2:], scored[-2:])
     with pytest.raises(ValueError, match="no candidate pairs"):
         tune_threshold(component, examples[:1], scored[-1:])
+
+
+def test_concepts_are_judged_as_the_decoder_joins_them(predicted, component):
+    _, examples, _ = predicted
+    examples = [Example(eg.predicted.copy(), eg.reference.copy()) for eg in examples]
+    for example in examples:
+        for doc in (example.predicted, example.reference):
+            ids = {e.start: e.text for e in doc.ents}
+            doc.ents = [
+                Span(doc, e.start, e.end, e.label, kb_id=ids[e.start]) for e in doc.ents
+            ]
+        gold = example.reference
+        at = {e.start: e for e in gold.ents}
+        set_relations(
+            gold, [(at[s.start], at[o.start], x) for s, o, x, _ in get_relations(gold)]
+        )
+        example.predicted.spans.pop("relations", None)
+    docs = [example.predicted for example in examples]
+    before, scorer = component.decoder, component.scorer
+    try:
+        component.decoder = build_decoder(concepts="max")
+        component.scorer = build_relation_scorer(concepts=True)
+        scored = component.predict(docs)
+        tuning = tune_threshold(component, examples, scored, concepts=True)
+        component.threshold = tuning.threshold
+        component.set_annotations(docs, scored)
+        f = component.score(examples)["rel_concept_f"]
+        assert f == pytest.approx(tuning.after.f)
+        assert f > tuning.before.f
+    finally:
+        component.decoder, component.scorer = before, scorer
 
 
 # --- the command

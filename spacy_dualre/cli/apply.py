@@ -89,7 +89,7 @@ def apply_cli(
     ] = 0,
     parts: Annotated[
         Path | None,
-        typer.Option(help="Folder of the work so far [default: OUTPUT.parts]"),
+        typer.Option(help="Folder of the work so far, or else OUTPUT.parts"),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew, and replace the output")

@@ -102,7 +102,7 @@ def evaluate_model(
     fix_random_seed()
     nlp = load_pipeline(str(model), None, component, overrides)
     get_extractor(nlp, component)
-    examples = build_corpus(str(data))(nlp)
+    examples = list(build_corpus(str(data))(nlp))
     progress = tqdm(examples, desc=model.name, unit=" documents", disable=None)
     return evaluate(nlp, component, progress)
 

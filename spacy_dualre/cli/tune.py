@@ -38,7 +38,7 @@ def tune_cli(
     precision: Annotated[
         float | None,
         typer.Option(
-            help="Precision that is wanted, with the most recall [default: best F1]",
+            help="Precision that is wanted, with the most recall; without it the best F1",
             min=0,
             max=1,
         ),
@@ -104,7 +104,7 @@ def tune(
     RAISES (ValueError): If there are no gold relations, or nothing to be found.
     """
     extractor = get_extractor(nlp, component)
-    examples = build_corpus(str(data))(nlp)
+    examples = list(build_corpus(str(data))(nlp))
     progress = tqdm(examples, desc="Scoring", unit=" documents", disable=None)
     predictions = predict_examples(nlp, component, progress)
     return tune_threshold(
