@@ -9,6 +9,7 @@ import spacy
 import srsly
 from spacy.tokens import Span
 from spacy.util import load_config
+from test_render import read_data
 from tiny_corpus import TEXTS, make_docs, write_corpus
 from typer.testing import CliRunner
 
@@ -119,49 +120,93 @@ def test_evaluate_can_change_what_is_stored_with_the_weights(
         assert srsly.read_json(output)["rel_micro_r"] == recall
 
 
-def test_draw_adds_the_component_to_a_pipeline_that_finds_entities(
-    run, trained_path, tmp_path
-):
-    ner = spacy.blank("en")
-    ner.add_pipe("sentencizer")
-    ruler = ner.add_pipe("entity_ruler")
+@pytest.fixture
+def ner(tmp_path):
+    """A pipeline that finds entities."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    ruler = nlp.add_pipe("entity_ruler")
     names = {"Anna": "PER", "Berta": "PER", "Rome": "LOC", "Oslo": "LOC"}
     ruler.add_patterns([{"label": v, "pattern": k} for k, v in names.items()])
-    ner.to_disk(tmp_path / "ner")
+    nlp.to_disk(tmp_path / "ner")
+    return tmp_path / "ner"
+
+
+def test_render_adds_the_component_to_a_pipeline_that_finds_entities(
+    run, trained_path, ner, tmp_path
+):
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(TEXTS[:2]), encoding="utf8")
     page = tmp_path / "deep" / "page.html"
-    result = run("draw", trained_path, texts, page, "--ner", tmp_path / "ner")
+    result = run("render", trained_path, texts, page, "--ner", ner, "--title", "Two")
     assert result.exit_code == 0, result.output
-    assert "(Anna, born_in, Rome)" in result.output
-    assert "born_in" in page.read_text("utf8")
+    assert "2 relations in 2 documents" in result.output
+    data = read_data(page.read_text("ascii"))
+    assert data["title"] == "Two"
+    first, second = data["documents"]
+    assert first["relations"][0]["predicate"] == "born_in"
+    assert second["id"] == "texts.txt:2"
+    assert "explanation" not in first["relations"][0]
 
 
-def test_draw_reads_lines_as_the_converters_do(run, trained_path, tmp_path):
+def test_render_explains_and_takes_other_predicates(run, trained_path, ner, tmp_path):
+    texts, page = tmp_path / "texts.jsonl", tmp_path / "page.html"
+    srsly.write_jsonl(texts, [{"name": "x", "body": TEXTS[0]}])
+    predicates = tmp_path / "predicates.json"
+    srsly.write_json(predicates, {"native_of": "{subject} was born in {object}"})
+    options = ["--ner", ner, "--text-field", "body", "--id-field", "name"]
+    options += ["--predicates", predicates, "--explain"]
+    result = run("render", trained_path, texts, page, *options)
+    assert result.exit_code == 0, result.output
+    (document,) = read_data(page.read_text("ascii"))["documents"]
+    assert document["id"] == "x"
+    (relation,) = document["relations"]
+    opinions = relation["explanation"]["opinions"]
+    assert {x["predicate"] for x in opinions} == {"native_of", "no_relation"}
+
+
+def test_render_shows_relations_that_are_there(run, tmp_path):
+    docs = make_docs(spacy.blank("en").vocab)
+    data, page = tmp_path / "found.spacy", tmp_path / "page.html"
+    write_corpus(data, docs)
+    result = run("render", data, page)
+    assert result.exit_code == 0, result.output
+    assert f"5 relations in {len(docs)} documents" in result.output
+    texts = [d["text"] for d in read_data(page.read_text("ascii"))["documents"]]
+    assert texts == [doc.text for doc in docs]
+
+
+def test_render_reads_lines_as_the_converters_do(run, trained_path, tmp_path):
     texts, page = tmp_path / "texts.txt", tmp_path / "page.html"
-    texts.write_bytes("\ufeffOne text\u2028with\x0c separators\x85 in it\n".encode())
-    result = run("draw", trained_path, texts, page)
+    text = "One text\u2028with\x0c separators\x85 in it"
+    texts.write_bytes(f"\ufeff{text}\n".encode())
+    result = run("render", trained_path, texts, page)
     assert result.exit_code == 0, result.output
-    assert "in 1 texts" in result.output
-    assert "\ufeff" not in result.output
-    texts.write_bytes("Zoë\n".encode("latin1"))
-    result = run("draw", trained_path, texts, page)
+    (document,) = read_data(page.read_text("ascii"))["documents"]
+    assert document["text"] == text
+    texts.write_bytes("One\nZoë\n".encode("latin1"))
+    result = run("render", trained_path, texts, page)
     assert result.exit_code == 1
-    assert "line 1" in result.output
+    assert "texts.txt:2" in result.output
 
 
-def test_draw_names_the_component_that_is_missing(run, tmp_path):
+def test_render_names_what_is_missing(run, tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
-    texts = tmp_path / "texts.txt"
+    texts, page = tmp_path / "texts.txt", tmp_path / "page.html"
     texts.write_text("Anna sleeps.", encoding="utf8")
-    result = run("draw", tmp_path / "blank", texts, tmp_path / "page.html")
+    result = run("render", tmp_path / "blank", texts, page)
     assert result.exit_code == 1
     assert "dual_relation_extractor" in result.output
+    result = run("render", texts, page)
+    assert result.exit_code == 1
+    assert "MODEL" in result.output
+    assert run("render", texts).exit_code == 2
+    assert not page.exists()
 
 
 @pytest.mark.slow
 def test_commands_are_part_of_spacys_command_line():
     command = [sys.executable, "-m", "spacy", "dualre", "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    for name in ("convert", "config", "evaluate", "answers", "draw", "find-prune"):
+    for name in ("convert", "config", "evaluate", "render", "explain", "tune"):
         assert name in result.stdout

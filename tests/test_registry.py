@@ -184,3 +184,18 @@ print("transformers" in sys.modules)
 @pytest.mark.slow
 def test_component_does_not_import_transformers():
     assert run_python(IMPORT) == "False\n"
+
+
+LATER = """
+import sys
+import spacy_dualre
+spacy_dualre.render
+print("spacy_dualre.component" in sys.modules)
+spacy_dualre.explain
+print("spacy_dualre.component" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_what_takes_time_is_imported_when_it_is_asked_for():
+    assert run_python(LATER) == "False\nTrue\n"

@@ -4,9 +4,10 @@ import json
 
 import pytest
 from browser import Browser, find_browser
-from render_examples import make_doc, make_examples
+from render_examples import make_company, make_doc, make_examples
 from test_render import HOSTILE, make_hostile
 
+from spacy_dualre.output.explanation import Explanation, Opinion
 from spacy_dualre.output.rendering import render
 
 pytestmark = [
@@ -293,6 +294,50 @@ def test_the_table_pins_a_relation(browser, page):
     browser.press("Escape", 27)
     browser.hover("h1")
     assert browser.run(LIT % "*") == []
+
+
+def test_how_a_relation_was_scored_stands_under_its_row(browser, folder):
+    doc = make_company()
+    subject, object_, label, score = doc._.relations[0]
+    read = "<S:PERSON> ada moss </S:PERSON> founded <O:ORG> quillon optics </O:ORG>"
+    opinions = (
+        Opinion(label, (read,), (0.83,), score, 2.5, 0.91, None),
+        Opinion("no_relation", (HOSTILE[0],), (0.1,), 0.03, 0.2, None, None),
+        Opinion("<b>", (), (), 0.0, None, None, "pruned"),
+        Opinion("other", (), (), 0.0, None, None, "signature"),
+    )
+    explanation = Explanation(
+        subject, object_, text=read, shortened=("context",), opinions=opinions
+    )
+    path = folder / "explained.html"
+    path.write_text(render(doc, explanations=[explanation]), "ascii")
+    for width in (1200, 400):
+        browser.open(path, width)
+        pane = "root.querySelector('.explanation')"
+        assert browser.run(pane) is None
+        browser.click("tr[data-relation='0']")
+        text = browser.run(f"{pane}.innerText")
+        for part in (
+            read,
+            "0.83",
+            "0.91",
+            HOSTILE[0],
+            "<b>",
+            "around the pair",
+            "1 pred",
+        ):
+            assert part in text
+        assert "Head" in text
+        browser.click(".explanation .read")
+        assert browser.run(pane) is not None  # its text can be selected
+        assert browser.run("document.documentElement.scrollWidth") == width
+        wide = "[...root.querySelectorAll('.triples')].some((x) => x.scrollWidth > {})"
+        assert not browser.run(wide.format("x.clientWidth"))
+        browser.click("tr[data-relation='1']")  # of which nothing is told
+        assert browser.run(pane) is None
+        browser.click("tr[data-relation='0']")
+        browser.press("Escape", 27)
+        assert browser.run(pane) is None
 
 
 def test_relations_can_be_reached_by_keyboard(browser, page):

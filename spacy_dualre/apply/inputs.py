@@ -8,6 +8,7 @@ are opened through fsspec, wherever they are.
 import hashlib
 import io
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib import import_module
@@ -244,6 +245,31 @@ def read_shard(shard: Shard, settings: Settings, vocab: Vocab) -> Iterator[Item]
             lines = io.BytesIO(data)
             for unit in _units(lines, source.kind, piece.start, piece.line):
                 yield _read_unit(unit, source, settings)
+
+
+def read_items(
+    input_path: str | Path, settings: Settings, vocab: Vocab
+) -> Iterator[Item]:
+    """Read all documents, one after the other.
+
+    input_path (Union[str, Path]): A file with documents, a folder of such files, or "-"
+        for the standard input.
+    settings (Settings): How they are read.
+    vocab (Vocab): The vocabulary for the Docs of a `.spacy` file.
+    YIELDS (Item): The documents.
+    RAISES (ValueError): If there are none, or one can't be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if str(input_path) == STDIN:
+            sources = [save_stdin(Path(folder), settings.split)]
+        else:
+            sources = find_sources(Path(input_path), settings.split)
+        _, shards = divide(sources, shard_size=512)
+        for pieces in shards:
+            for item in read_shard(Shard("", tuple(pieces)), settings, vocab):
+                if item.error is not None:
+                    raise ValueError(f"{item.id}: {item.error}")
+                yield item
 
 
 def _spans(source: Source, digest: "hashlib._Hash") -> Iterator[tuple[int, int, int]]:

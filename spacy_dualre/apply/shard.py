@@ -136,7 +136,7 @@ def _process(
 def _pipe(
     nlp: Language, extractor: DualRelationExtractor, items: Sequence[Item]
 ) -> list[dict[str, Any]]:
-    docs = list(nlp.pipe([_content(item, extractor) for item in items]))
+    docs = list(nlp.pipe([content_of(item, extractor.relations_key) for item in items]))
     if len(docs) != len(items):
         raise ValueError("the pipeline left it out")
     return [
@@ -145,14 +145,19 @@ def _pipe(
     ]
 
 
-def _content(item: Item, extractor: DualRelationExtractor) -> str | Doc:
-    """A copy of a Doc, because a batch may be tried twice, without relations: those
-    that are found are asked for."""
+def content_of(item: Item, relations_key: str) -> str | Doc:
+    """What a pipeline is given: a text, or a copy of a Doc, because a batch may be
+    tried twice, without relations: those that are found are asked for.
+
+    item (Item): The document.
+    relations_key (str): Where its relations are.
+    RETURNS (Union[str, Doc]): The text or the Doc.
+    """
     if isinstance(item.content, str):
         return item.content
     doc = item.content.copy()
-    if extractor.relations_key in doc.spans:
-        del doc.spans[extractor.relations_key]
+    if relations_key in doc.spans:
+        del doc.spans[relations_key]
     return doc
 
 

@@ -7,10 +7,12 @@ from . import (  # noqa: F401
     config,
     convert,
     divide,
-    draw,
     evaluate,
+    explain,
     find_prune,
     join,
+    render,
     shrink,
+    tune,
 )
 from ._util import app as app

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import spacy
 import typer
@@ -11,9 +12,13 @@ from wasabi import msg
 
 from ..component import DualRelationExtractor
 
-HELP = "Relation extraction: convert corpora, make configs, draw results."
+HELP = (
+    "Relation extraction: convert corpora, make configs, find relations, look at them."
+)
 COMPONENT_HELP = "Name of the relation extractor in the trained pipeline"
 GPU_HELP = "GPU, or -1"
+NER_HELP = "Pipeline that finds the entities, where the trained one does not"
+PREDICATES_HELP = "JSON or YAML file of predicates, instead of its own"
 
 app = typer.Typer(name="dualre", help=HELP, no_args_is_help=True)
 spacy_app.add_typer(app, name="dualre")
@@ -28,16 +33,23 @@ def fail_on_error() -> Iterator[None]:
         msg.fail(str(e), exits=1)
 
 
-def load_pipeline(model: str, ner: str | None, component: str) -> Language:
+def load_pipeline(
+    model: str,
+    ner: str | None,
+    component: str,
+    overrides: dict[str, Any] | None = None,
+) -> Language:
     """Load a trained pipeline, behind another that finds the entities if need be.
 
     model (str): The pipeline with the relation extractor.
     ner (Optional[str]): The pipeline that finds entities.
     component (str): The name of the relation extractor.
+    overrides (Optional[Dict[str, Any]]): Config values of the trained pipeline, by
+        dotted path.
     RETURNS (Language): A pipeline that does both.
     RAISES (ValueError): If the trained pipeline has no such component.
     """
-    trained = spacy.load(model)
+    trained = spacy.load(model, config=overrides or {})
     get_extractor(trained, component)
     if ner is None:
         return trained

@@ -10,7 +10,14 @@ from ..apply import Selection, Settings, apply
 from ..output.writers import writer_names
 from ..output.writers.results import BASE_IRI
 from ..predicates import read_predicates
-from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
+from ._util import (
+    COMPONENT_HELP,
+    GPU_HELP,
+    NER_HELP,
+    PREDICATES_HELP,
+    app,
+    fail_on_error,
+)
 
 DEFAULT = Settings()
 
@@ -44,16 +51,8 @@ def apply_cli(
     id_field: Annotated[
         str, typer.Option(help="Field of the id, likewise")
     ] = DEFAULT.id_field,
-    ner: Annotated[
-        str | None,
-        typer.Option(
-            help="Pipeline that finds the entities, where the trained one does not"
-        ),
-    ] = None,
-    predicates: Annotated[
-        Path | None,
-        typer.Option(help="JSON or YAML file of predicates, instead of its own"),
-    ] = None,
+    ner: Annotated[str | None, typer.Option(help=NER_HELP)] = None,
+    predicates: Annotated[Path | None, typer.Option(help=PREDICATES_HELP)] = None,
     component: Annotated[str, typer.Option(help=COMPONENT_HELP)] = DEFAULT.component,
     min_score: Annotated[
         float, typer.Option(help="Leave out relations with a lower score")
@@ -91,7 +90,7 @@ def apply_cli(
     ] = 0,
     parts: Annotated[
         Path | None,
-        typer.Option(help="Folder of the work so far [default: OUTPUT.parts]"),
+        typer.Option(help="Folder of the work so far, or else OUTPUT.parts"),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew, and replace the output")

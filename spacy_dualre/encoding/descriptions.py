@@ -26,6 +26,7 @@ class Descriptions:
     n (int): How many descriptions there are, D.
     of_predicate (ndarray): The predicate of each description, in order, int, (D,).
     longest (int): Wordpieces of the longest description without its spans.
+    max_filled (int): Wordpieces of a span that fit; of a longer one the ends are kept.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class Descriptions:
         self._ids = numpy.asarray(ids, dtype="int64")
         lengths = (self._parts[:, :, 1] - self._parts[:, :, 0]).sum(axis=1)
         self.longest = int(lengths.max()) + N_SPECIAL
-        self._max_filled = (tokenizer.max_length - self.longest) // 2
-        if self._max_filled < 1:
+        self.max_filled = (tokenizer.max_length - self.longest) // 2
+        if self.max_filled < 1:
             label = predicates[int(self.of_predicate[lengths.argmax()])].label
             raise ValueError(
                 f"A description of '{label}' has {lengths.max()} wordpieces, which "
@@ -109,9 +110,7 @@ class Descriptions:
             is_object = swap if slot == 0 else ~swap
             surface = numpy.where(is_object, objects, subjects)
             start, end = pairs.surface_spans[surface].T
-            keep = numpy.minimum(
-                end - start, self._max_filled if self.fill_spans else 0
-            )
+            keep = numpy.minimum(end - start, self.max_filled if self.fill_spans else 0)
             marker = N_MARKERS * pairs.types[surface] + 2 * is_object
             columns += [
                 (parts[:, slot, 0], parts[:, slot, 1]),

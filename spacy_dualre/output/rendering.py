@@ -1,23 +1,27 @@
 """Relations as arcs over the text: one HTML page that needs nothing but a browser."""
 
-import base64
-import hashlib
-import html
 import json
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
-from pathlib import Path
-from string import Template
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from spacy.tokens import Doc, Span
 from spacy.util import is_in_jupyter
 
 from ..relations import DEFAULT_KEY, get_relations
 from ..spans import get_spans
+from .pages import fill, make_page, read
 
-FOLDER = Path(__file__).parent / "page"
+if TYPE_CHECKING:
+    from .explanation import Explanation
+
+# Where a subject starts and ends, and an object: tokens.
+Ends = tuple[int, int, int, int]
+# How many predicates the page is told of in an explanation, the most probable ones.
+N_OPINIONS = 6
 # What could end the script element that the JSON stands in, or start a comment in it.
 ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 
@@ -29,6 +33,7 @@ def render(
     spans_key: str | None = None,
     page: bool = True,
     title: str = "Relations",
+    explanations: Iterable["Explanation"] = (),
     jupyter: bool | None = None,
 ) -> str | None:
     """Draw the relations of some Docs as arcs over their text.
@@ -41,6 +46,8 @@ def render(
     page (bool): Make a page. Otherwise a fragment to embed in one, which neither takes
         on its style nor changes it.
     title (str): The heading.
+    explanations (Iterable[Explanation]): What `explain` says of pairs that have a
+        relation: it is shown when the relation is clicked on.
     jupyter (Optional[bool]): Display a fragment in the notebook, instead of returning
         it. By default, if there is a notebook.
     RETURNS (Optional[str]): HTML in ASCII, so that it is read right whatever encoding
@@ -51,27 +58,28 @@ def render(
     # Several fragments can stand on one page; a page is to be the same each time.
     is_page = page and not in_notebook
     root_id = "relations" if is_page else f"relations-{uuid.uuid4().hex}"
+    explained: dict[int, dict[Ends, Explanation]] = defaultdict(dict)
+    for explanation in explanations:
+        ends = _ends(explanation.subject, explanation.object)
+        explained[id(explanation.subject.doc)][ends] = explanation
     data = {
         "title": title,
-        "documents": [describe(doc, relations_key, spans_key) for doc in docs],
+        "documents": [
+            describe(doc, relations_key, spans_key, explained.get(id(doc), {}))
+            for doc in docs
+        ],
     }
-    functions = _read("arcs.js") + _read("relations.js")
+    functions = read("arcs.js") + read("relations.js")
     script = f'(() => {{\n"use strict";\n{functions}\ndraw("{root_id}");\n}})();'
-    drawing = _fill(
+    drawing = fill(
         "fragment.html",
         id=root_id,
-        style=_read("relations.css"),
+        style=read("base.css") + read("relations.css"),
         data=json.dumps(data).translate(ESCAPES),
         script=script,
     )
     if is_page:
-        digest = hashlib.sha256(script.encode("utf8")).digest()
-        return _fill(
-            "page.html",
-            title=html.escape(title).encode("ascii", "xmlcharrefreplace").decode(),
-            script_hash=base64.b64encode(digest).decode(),
-            drawing=drawing,
-        )
+        return make_page(title, drawing, script)
     if in_notebook:
         from IPython.display import HTML, display
 
@@ -81,7 +89,10 @@ def render(
 
 
 def describe(
-    doc: Doc, relations_key: str = DEFAULT_KEY, spans_key: str | None = None
+    doc: Doc,
+    relations_key: str = DEFAULT_KEY,
+    spans_key: str | None = None,
+    explained: Mapping[Ends, "Explanation"] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What the page is told about a Doc. More keys in it or in its relations do no
     harm: the page reads those it knows.
@@ -89,10 +100,12 @@ def describe(
     doc (Doc): The Doc.
     relations_key (str): Where the relations are.
     spans_key (Optional[str]): Where the entities are, as in `render`.
+    explained (Mapping[Ends, Explanation]): Explanations by where subject and object
+        start and end.
     RETURNS (Dict[str, Any]): The Doc's "id" (None without one), "language" and "text";
         its "spans", with "start" and "end" in the text (as JavaScript counts) and
         "type"; and its "relations", with "subject" and "object" (indices into the
-        spans), "predicate" and "score".
+        spans), "predicate", "score" and, where there is one, "explanation".
     """
     # JavaScript counts a character beyond the basic multilingual plane twice.
     offsets = list(accumulate((1 + (c > "\uffff") for c in doc.text), initial=0))
@@ -116,6 +129,7 @@ def describe(
             "object": add(relation.object),
             "predicate": relation.label,
             "score": relation.score,
+            **_explain(explained.get(_ends(relation.subject, relation.object))),
         }
         for relation in get_relations(doc, relations_key)
     ]
@@ -131,9 +145,37 @@ def describe(
     }
 
 
-def _fill(name: str, **values: str) -> str:
-    return Template(_read(name)).substitute(values)
+def _ends(subject: Span, object_: Span) -> Ends:
+    return subject.start, subject.end, object_.start, object_.end
 
 
-def _read(name: str) -> str:
-    return (FOLDER / name).read_text("utf8")
+def _explain(explanation: "Explanation | None") -> dict[str, Any]:
+    """The part of a relation that says how all predicates were scored."""
+    if explanation is None:
+        return {}
+    from .explanation import SHORTENED  # here, because it imports the models
+
+    asked = [x for x in explanation.opinions if x.skipped in (None, "pruned")]
+    told = [
+        {
+            "predicate": opinion.label,
+            "score": round(opinion.probability, 4),
+            "cosine": round(max(opinion.cosines), 4) if opinion.cosines else None,
+            "head": _rounded(opinion.head_probability),
+            "descriptions": list(opinion.descriptions),
+            "pruned": opinion.skipped == "pruned",
+        }
+        for opinion in asked[:N_OPINIONS]
+    ]
+    return {
+        "explanation": {
+            "text": explanation.text,
+            "shortened": [SHORTENED[name] for name in explanation.shortened],
+            "opinions": told,
+            "n_others": len(explanation.opinions) - len(told),
+        }
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -11,13 +11,14 @@ from spacy.training import Example
 from ..alignment import align_to_gold
 from ..pairs.candidates import Concept, concepts_of
 from ..predicates import NO_RELATION
-from ..relations import DEFAULT_KEY, get_relations
+from ..relations import DEFAULT_KEY, Relation, get_relations
 from ..training.gold import Gold, unknown_pairs
 
 # Start, end and type; tokens of the gold Doc, or of the predicted one, counted from
 # below 0, where no gold tokens are exactly those of the span.
 Mention = tuple[int, int, str]
 Triple = tuple[Mention, Mention, str]
+ConceptTriple = tuple[Concept, Concept, str]
 
 
 def build_relation_scorer(concepts: bool = False) -> Callable[..., dict[str, Any]]:
@@ -121,7 +122,8 @@ def gold_triples(
         brought into text order.
     RETURNS (Set[Triple]): The triples.
     """
-    return _triples(example.reference, _mention, relations_key, symmetric)
+    relations = get_relations(example.reference, relations_key)
+    return set(index_triples(relations, symmetric))
 
 
 def predicted_triples(
@@ -132,6 +134,25 @@ def predicted_triples(
 
     RETURNS (Set[Triple]): The triples.
     """
+    relations = get_relations(example.predicted, relations_key)
+    return set(index_predicted(example, relations, relations_key, symmetric))
+
+
+def index_predicted(
+    example: Example,
+    relations: Iterable[Relation],
+    relations_key: str,
+    symmetric: Collection[str],
+) -> dict[Triple, Relation]:
+    """Index relations of the predicted Doc by their triples, of the tokens of the gold
+    Doc. Those that a partial annotation does not decide are left out.
+
+    example (Example): The example.
+    relations (Iterable[Relation]): The relations, which need not be set on the Doc.
+    relations_key (str): Where the gold relations are.
+    symmetric (Collection[str]): Labels that hold both ways round.
+    RETURNS (Dict[Triple, Relation]): The most probable relation of each triple.
+    """
     align = align_to_gold(example)
 
     def mention(span: Span) -> Mention:
@@ -140,13 +161,41 @@ def predicted_triples(
             return (-1 - span.start, -1 - span.end, span.label_)
         return _mention(aligned)
 
-    triples = _triples(example.predicted, mention, relations_key, symmetric)
-    return _judged(triples, example.reference, relations_key, symmetric)
+    found = index_triples(relations, symmetric, mention)
+    judged = _judged(set(found), example.reference, relations_key, symmetric)
+    return {triple: relation for triple, relation in found.items() if triple in judged}
+
+
+def index_triples(
+    relations: Iterable[Relation],
+    symmetric: Collection[str],
+    mention: Callable[[Span], Mention] | None = None,
+) -> dict[Triple, Relation]:
+    """Index relations by their triples. An explicit "no_relation" is none.
+
+    relations (Iterable[Relation]): The relations.
+    symmetric (Collection[str]): Labels that hold both ways round.
+    mention (Optional[Callable[[Span], Mention]]): What a span is compared by. None: its
+        tokens and its type.
+    RETURNS (Dict[Triple, Relation]): The most probable relation of each triple.
+    """
+    mention = mention or _mention
+    found: dict[Triple, Relation] = {}
+    for relation in relations:
+        if relation.label == NO_RELATION:
+            continue
+        ends = [mention(relation.subject), mention(relation.object)]
+        if relation.label in symmetric:
+            ends.sort()
+        triple = (ends[0], ends[1], relation.label)
+        if triple not in found or relation.score > found[triple].score:
+            found[triple] = relation
+    return found
 
 
 def concept_triples(
     doc: Doc, relations_key: str, symmetric: Collection[str]
-) -> set[tuple[Concept, Concept, str]]:
+) -> set[ConceptTriple]:
     """Read a Doc's relations as triples of concepts.
 
     doc (Doc): The Doc. Where `doc.user_data["concept_relations"]` is set (as the BioRED
@@ -154,38 +203,40 @@ def concept_triples(
         otherwise the concepts of the relations' spans are.
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
-    RETURNS (Set[Tuple[Concept, Concept, str]]): The triples.
+    RETURNS (Set[ConceptTriple]): The triples.
     """
     rows = doc.user_data.get("concept_relations")
-    if rows is not None:
-        found = [((row[3], row[0]), (row[4], row[1]), row[2]) for row in rows]
-    else:
-        found = [
-            (subject, object_, relation.label)
-            for relation in get_relations(doc, relations_key)
-            for subject in concepts_of(relation.subject)
-            for object_ in concepts_of(relation.object)
-        ]
-    return {
-        (min(s, o), max(s, o), label) if label in symmetric else (s, o, label)
-        for s, o, label in found
-    }
+    if rows is None:
+        return set(index_concepts(get_relations(doc, relations_key), symmetric))
+    triples = [((row[3], row[0]), (row[4], row[1]), row[2]) for row in rows]
+    return {_in_order(*triple, symmetric) for triple in triples}
 
 
-def _triples(
-    doc: Doc,
-    mention: Callable[[Span], Mention],
-    relations_key: str,
-    symmetric: Collection[str],
-) -> set[Triple]:
-    result = set()
-    for subject, object_, label, _ in get_relations(doc, relations_key):
-        if label != NO_RELATION:
-            ends = [mention(subject), mention(object_)]
-            if label in symmetric:
-                ends.sort()
-            result.add((ends[0], ends[1], label))
-    return result
+def index_concepts(
+    relations: Iterable[Relation], symmetric: Collection[str]
+) -> dict[ConceptTriple, Relation]:
+    """Index relations by their triples of concepts.
+
+    relations (Iterable[Relation]): The relations.
+    symmetric (Collection[str]): Labels that hold both ways round.
+    RETURNS (Dict[ConceptTriple, Relation]): The most probable relation of each triple.
+    """
+    found: dict[ConceptTriple, Relation] = {}
+    for relation in relations:
+        for subject in concepts_of(relation.subject):
+            for object_ in concepts_of(relation.object):
+                triple = _in_order(subject, object_, relation.label, symmetric)
+                if triple not in found or relation.score > found[triple].score:
+                    found[triple] = relation
+    return found
+
+
+def _in_order(
+    subject: Concept, object_: Concept, label: str, symmetric: Collection[str]
+) -> ConceptTriple:
+    if label in symmetric:
+        return min(subject, object_), max(subject, object_), label
+    return subject, object_, label
 
 
 def _judged(

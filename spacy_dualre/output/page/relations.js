@@ -201,6 +201,65 @@ class View {
     );
   }
 
+  // Under the row of a relation: how all predicates were scored, where that is told.
+  explain(i) {
+    this.explanation?.remove();
+    const explanation = this.relations[i]?.explanation;
+    if (!explanation) return;
+    const { opinions } = explanation;
+    const columns = ["Score", "Cosine", "Head"].filter((name) =>
+      opinions.some((opinion) => opinion[name.toLowerCase()] !== null),
+    );
+    const heads = columns.map((name) =>
+      make("th", { scope: "col", class: "number" }, name),
+    );
+    const rows = opinions.flatMap((opinion) => [
+      make(
+        "tr",
+        {},
+        make("td", {}, make("span", { dir: "auto" }, ...breakable(opinion.predicate))),
+        ...columns.map((name) =>
+          make(
+            "td",
+            { class: "number" },
+            opinion[name.toLowerCase()]?.toFixed(2) ?? "",
+          ),
+        ),
+      ),
+      ...(opinion.pruned ? ["pruned, not read:"] : [])
+        .concat(opinion.descriptions)
+        .map((text) =>
+          make("tr", {}, make("td", { colspan: 4, dir: "auto", class: "read" }, text)),
+        ),
+    ]);
+    const { shortened, n_others: nOthers } = explanation;
+    const notes = [
+      shortened.length && `Shortened to fit: ${shortened.join(", ")}.`,
+      nOthers && `${nOthers} predicates that are less likely or were not asked for.`,
+    ];
+    this.explanation = make(
+      "tr",
+      { class: "explanation" },
+      make(
+        "td",
+        { colspan: 4 },
+        make("p", { class: "read", dir: "auto" }, explanation.text),
+        make(
+          "table",
+          {},
+          make(
+            "thead",
+            {},
+            make("tr", {}, make("th", { scope: "col" }, "Predicate"), ...heads),
+          ),
+          make("tbody", {}, ...rows),
+        ),
+        ...notes.filter(Boolean).map((note) => make("p", {}, note)),
+      ),
+    );
+    this.rows[i].after(this.explanation);
+  }
+
   // A stretch of text without the types that stand in it: a range for each text node.
   ranges(from, to) {
     const touched = this.nodes.filter(
@@ -502,6 +561,7 @@ function draw(id) {
       const [i] = pinned.relations;
       pinned.view.buttons[i].setAttribute("aria-pressed", isPinned);
       pinned.view.rows[i].setAttribute("aria-current", isPinned);
+      pinned.view.explain(isPinned ? i : null);
     }
   }
 
@@ -513,6 +573,7 @@ function draw(id) {
     list.addEventListener(name, () => light(pinned));
   }
   list.addEventListener("click", (event) => {
+    if (event.target.closest(".explanation")) return;
     const target = targetOf(event);
     const isRelation = target && event.target.closest("[data-relation]");
     const isPinned = (t) =>
