@@ -4,12 +4,14 @@
 from . import (  # noqa: F401
     answers,
     apply,
+    check,
     config,
     convert,
     divide,
     draw,
     evaluate,
     find_prune,
+    init,
     join,
     shrink,
 )

@@ -1,6 +1,6 @@
 """Scores of relations."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ def score_relations(
     relations_key: str = DEFAULT_KEY,
     symmetric: Collection[str] = (),
     concepts: bool = False,
+    type_map: Mapping[str, str] | None = None,
     **cfg: Any,
 ) -> dict[str, Any]:
     """Score predicted relations against gold relations.
@@ -47,6 +48,7 @@ def score_relations(
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
     concepts (bool): Whether relations between concepts are scored too.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Dict[str, Any]): `rel_micro_p/r/f`: a relation is right if both spans, both
         entity types and the label are. `rel_boundary_p/r/f`: the same without entity
         types. `rel_macro_f`: the mean of the F1 of all labels of the gold relations.
@@ -59,6 +61,8 @@ def score_relations(
     for example in examples:
         predicted = predicted_triples(example, relations_key, symmetric)
         gold = gold_triples(example, relations_key, symmetric)
+        if type_map:
+            predicted, gold = _read_as(predicted, type_map), _read_as(gold, type_map)
         n_gold += len(gold)
         strict.score_set(predicted, gold)
         boundary.score_set(_untyped(predicted), _untyped(gold))
@@ -70,8 +74,8 @@ def score_relations(
             )
         if concepts:
             concept.score_set(
-                concept_triples(example.predicted, relations_key, symmetric),
-                concept_triples(example.reference, relations_key, symmetric),
+                concept_triples(example.predicted, relations_key, symmetric, type_map),
+                concept_triples(example.reference, relations_key, symmetric, type_map),
             )
     kinds = {"micro": strict, "boundary": boundary}
     if concepts:
@@ -145,7 +149,10 @@ def predicted_triples(
 
 
 def concept_triples(
-    doc: Doc, relations_key: str, symmetric: Collection[str]
+    doc: Doc,
+    relations_key: str,
+    symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
 ) -> set[tuple[Concept, Concept, str]]:
     """Read a Doc's relations as triples of concepts.
 
@@ -154,6 +161,7 @@ def concept_triples(
         otherwise the concepts of the relations' spans are.
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Set[Tuple[Concept, Concept, str]]): The triples.
     """
     rows = doc.user_data.get("concept_relations")
@@ -165,6 +173,11 @@ def concept_triples(
             for relation in get_relations(doc, relations_key)
             for subject in concepts_of(relation.subject)
             for object_ in concepts_of(relation.object)
+        ]
+    if type_map:
+        found = [
+            (*((type_map.get(type_, type_), id_) for type_, id_ in pair), label)
+            for *pair, label in found
         ]
     return {
         (min(s, o), max(s, o), label) if label in symmetric else (s, o, label)
@@ -213,6 +226,15 @@ def _judged(
 
 def _mention(span: Span) -> Mention:
     return (span.start, span.end, span.label_)
+
+
+def _read_as(triples: set[Triple], type_map: Mapping[str, str]) -> set[Triple]:
+    def read(mention: Mention) -> Mention:
+        return (*mention[:2], type_map.get(mention[2], mention[2]))
+
+    return {
+        (read(subject), read(object_), label) for subject, object_, label in triples
+    }
 
 
 def _untyped(
