@@ -129,14 +129,14 @@ def test_lost_relations_are_named_by_reason_with_what_to_change(check_docs):
     (finding,) = [f for f in found.findings if "no candidate" in f.what]
     assert not finding.fatal
     assert "1 of the 13 relations of train" in finding.what
-    assert "1 max_sentences" in finding.what
+    assert "1 sentences" in finding.what
     assert "raise candidates.max_sentences" in finding.advice
 
 
 def test_no_relation_between_candidates_is_fatal(check_docs):
     found = check_docs(across(12), candidates__max_sentences=1)
     assert found.failed
-    assert "between candidates: 12 max_sentences" in found.findings[0].what
+    assert "between candidates: 12 sentences" in found.findings[0].what
 
 
 def test_signature_is_violated(check_docs):

@@ -666,7 +666,7 @@ def test_initialize_logs_what_there_is_to_learn_from(bert, caplog):
     assert "6 docs" in line
     assert "16 candidate pairs, 5 positive" in line
     assert "candidate recall 100.0% of 5" in line
-    assert "pairs that are no candidates: 6 max_tokens" in line
+    assert "pairs that are no candidates: 6 tokens" in line
 
 
 def test_lost_relations_are_logged_as_a_warning_with_the_reason(bert, caplog):
@@ -675,7 +675,7 @@ def test_lost_relations_are_logged_as_a_warning_with_the_reason(bert, caplog):
         nlp.initialize(lambda: make_examples(nlp))
     (line,) = [r.getMessage() for r in caplog.records if NAME in r.getMessage()]
     assert "candidate recall 80.0% of 5" in line
-    assert "lost by reason: 1 max_tokens" in line
+    assert "lost by reason: 1 tokens" in line
 
 
 def test_entities_yet_to_be_predicted_are_not_called_lost(bert, caplog, recwarn):

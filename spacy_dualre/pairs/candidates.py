@@ -37,8 +37,8 @@ class Candidates:
     n_hard (int): How many more are, in training: those that the auxiliary head ranks
         highest.
     reasons (Mapping[str, ndarray]): Ordered pairs that are no candidates, by reason,
-        bool, (n, n): "signature" (no predicate admits the types), "other order" (of a
-        pair that symmetric predicates relate) or what the `PairFinder` says.
+        bool, (n, n): "signature" (no predicate admits the types), "order" (only
+        symmetric ones do, in the order of the text) or what the `PairFinder` says.
     type_map (Mapping[str, str]): Entity types, and as what they are read.
     """
 
@@ -174,7 +174,7 @@ def find_candidates(
         n_hard=0,
         reasons={
             "signature": distinct & ~fits,
-            "other order": distinct & fits & ~admitted,
+            "order": distinct & fits & ~admitted,
             **left_out,
             "not chosen": unexplained,
         },
@@ -197,7 +197,8 @@ def build_candidate_pairs(
         fewest tokens between their spans and, among equals, the first in the text.
     max_pairs_per_concept (Optional[int]): How many pairs of mentions are kept for two
         concepts (`kb_id_`), nearest first.
-    RETURNS (PairFinder): The function. Its reasons have the names of these limits.
+    RETURNS (PairFinder): The function. Its reasons are "sentences", "tokens",
+        "max_pairs" and "max_pairs_per_concept".
     RAISES (ValueError): If a limit is too low to leave any pair.
     """
     limits = {
@@ -243,14 +244,14 @@ class CandidatePairs:
             first = numpy.minimum.outer(sentence[starts], sentence[starts])
             last = numpy.maximum.outer(sentence[ends - 1], sentence[ends - 1])
             near = last - first < self.max_sentences
-            left_out["max_sentences"] = kept & ~near
+            left_out["sentences"] = kept & ~near
             kept = kept & near
         later_start = numpy.maximum.outer(starts, starts)
         earlier_end = numpy.minimum.outer(ends, ends)
         between = numpy.maximum(later_start - earlier_end, 0)
         if self.max_tokens is not None:
             near = between <= self.max_tokens
-            left_out["max_tokens"] = kept & ~near
+            left_out["tokens"] = kept & ~near
             kept = kept & near
         pairs = numpy.argwhere(kept)
         if self.max_pairs_per_concept is not None:

@@ -31,8 +31,8 @@ MAX_NAMED = 5
 
 # What to change where gold relations are no candidates, by reason.
 REMEDIES = {
-    "max_sentences": "raise candidates.max_sentences (null: no limit)",
-    "max_tokens": "raise candidates.max_tokens",
+    "sentences": "raise candidates.max_sentences (null: no limit)",
+    "tokens": "raise candidates.max_tokens",
     "max_pairs": "raise candidates.max_pairs",
     "max_pairs_per_concept": "raise candidates.max_pairs_per_concept",
     "signature": "add the types to the predicate's subject_types and object_types",
