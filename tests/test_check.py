@@ -185,8 +185,8 @@ def test_texts_in_two_splits(check_docs):
 
 
 def test_texts_that_are_shortened(check_docs):
-    long = ("Ann works in Oslo . " + "and " * 40, [PER, LOC], WORKS)
-    whats = findings_of(check_docs([*TRAIN, long], model__max_length=24))
+    long = ("Ann works in Oslo . " + "and " * 90, [PER, LOC], WORKS)
+    whats = findings_of(check_docs([*TRAIN, long], model__max_length=64))
     assert any("do not fit into max_length" in what for what in whats)
 
 
