@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-import typer
+from typer.main import get_command
 
 from spacy_dualre.cli import app
 
@@ -61,38 +60,31 @@ FIELD = re.compile(r"(\*{0,2}\w+) \((.+?)\): (.*)")
 
 def write_commands() -> str:
     """RETURNS (str): The page of all commands."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
-    sections = [
-        _describe_command(name, group.commands[name]) for name in sorted(group.commands)
-    ]
+    commands = get_command(app).commands
+    sections = [_describe_command(name, commands[name]) for name in sorted(commands)]
     return "\n".join([HEADER + COMMANDS, *sections])
 
 
-def _describe_command(name: str, command: click.Command) -> str:
-    shown = [p for p in command.params if not getattr(p, "hidden", False)]
-    arguments = [
-        p.make_metavar(click.Context(command)) for p in shown if _is_argument(p)
-    ]
+def _describe_command(name: str, command: Any) -> str:
+    # What typer makes of the options is a class of click, or of its own copy of it.
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    usage = ["spacy-dualre", name, *map(_metavar, arguments), "[OPTIONS]"]
     lines = [f"## `{name}`", "", inspect.cleandoc(command.help or ""), ""]
-    lines += ["```text", " ".join(["spacy-dualre", name, *arguments, "[OPTIONS]"])]
-    lines += ["```", "", "| | default | |", "| --- | --- | --- |"]
-    for parameter in shown:
-        lines.append(f"| {' | '.join(_describe_parameter(command, parameter))} |")
+    lines += ["```text", " ".join(usage), "```", ""]
+    lines += ["| | default | |", "| --- | --- | --- |"]
+    for parameter in command.params:
+        lines.append(f"| {' | '.join(_describe_parameter(parameter))} |")
     return "\n".join([*lines, ""])
 
 
-def _is_argument(parameter: click.Parameter) -> bool:
-    return parameter.param_type_name == "argument"
+def _metavar(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper().rstrip("_")
+    return name if argument.required else f"[{name}]"
 
 
-def _describe_parameter(
-    command: click.Command, parameter: click.Parameter
-) -> tuple[str, str, str]:
-    help_ = (getattr(parameter, "help", None) or "").replace("|", "\\|")
-    if _is_argument(parameter):
-        name = parameter.make_metavar(click.Context(command)).strip("[]")
-        names = f"`{name}`".replace("|", "\\|")
+def _describe_parameter(parameter: Any) -> tuple[str, ...]:
+    if parameter.param_type_name == "argument":
+        names = f"`{_metavar(parameter)}`"
     else:
         both = (*parameter.opts, *parameter.secondary_opts)
         names = ", ".join(f"`{option}`" for option in both)
@@ -103,7 +95,8 @@ def _describe_parameter(
         value = ""
     else:
         value = f"`{str(default).lower() if isinstance(default, bool) else default}`"
-    return names, value, help_
+    cells = names, value, parameter.help or ""
+    return tuple(cell.replace("|", "\\|") for cell in cells)
 
 
 def write_api() -> str:

@@ -5,11 +5,10 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import spacy
-import typer
 from tiny_corpus import make_docs, write_corpus
+from typer.main import get_command
 
 from spacy_dualre.cli import app
 
@@ -63,9 +62,7 @@ def test_commands_have_these_options(line):
     name, *words = shlex.split(line.removeprefix("python -m "))[1:]
     if name == "dualre":
         name, *words = words
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
-    command = group.commands[name]
+    command = get_command(app).commands[name]
     known = {
         option
         for parameter in command.params

@@ -1,5 +1,6 @@
 """`spacy-dualre init`: predicates and a training config for a corpus of one's own."""
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -118,11 +119,13 @@ def init_cli(
     msg.good(f"Wrote {made.config}")
     gpu_id = " --gpu-id 0" if gpu else ""
     msg.text("Look through the data, and train:")
-    msg.text(f"spacy-dualre check {made.config}")
-    msg.text(f"python -m spacy train {made.config} --output {output}{gpu_id}")
+    # Not through `msg`, which wraps lines.
+    typer.echo(f"  spacy-dualre check {made.config}")
+    typer.echo(f"  python -m spacy train {made.config} --output {output}{gpu_id}")
     if trial:
         with fail_on_error():
-            msg.info(f"Training on this CPU takes {_duration(estimate(made.config))}")
+            duration = _duration(estimate(made.config))
+            msg.info(f"On this CPU, as busy as it is now, training takes {duration}")
 
 
 def init(
@@ -186,7 +189,7 @@ def init(
             f"--{COMPONENT}.model.encoder NAME."
         )
     header = [f"# Made by spacy-dualre init --optimize {optimize}."]
-    header += [f"# {reason}" for reason in reasons]
+    header += [textwrap.indent(textwrap.fill(x, 86), "# ") for x in reasons]
     config_path.write_text("\n".join([*header, "", config.to_str()]), encoding="utf8")
     return Initialized(config_path, predicates, kept, reasons, report)
 

@@ -235,9 +235,8 @@ def _check_candidates(
             False,
             f"A document of {split} has {mean:,.0f} candidate pairs on average, and "
             f"{max(report.pairs):,} at most, which takes long.",
-            "Narrow the signatures, or set candidates.max_tokens, max_pairs or "
-            "max_pairs_per_concept; or take the levitated reading (spacy-dualre init "
-            "--optimize speed).",
+            "Narrow the signatures, or set candidates.max_tokens or max_pairs. The "
+            "levitated reading makes pairs cheap (spacy-dualre init --optimize speed).",
         )
 
 

@@ -3,9 +3,9 @@
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -15,9 +15,9 @@ from thinc.api import Config
 
 from ..component import DualRelationExtractor
 
-# What is measured of a training: after a first step, until so many or so long.
-MAX_STEPS, MAX_SECONDS = 5, 15.0
-MAX_DEV_DOCS = 16
+# What is measured of a training, and of an evaluation: so many steps or documents, or
+# so many seconds.
+MAX_STEPS, MAX_DOCS, MAX_SECONDS = 6, 16, 10.0
 
 
 class Trial(NamedTuple):
@@ -53,26 +53,20 @@ class Trial(NamedTuple):
         training = registry.resolve(
             self.config["training"], schema=ConfigSchemaTraining
         )
-        optimizer = training["optimizer"]
-        # Not the first ones only, which may be the shortest.
-        stride = max(len(self.train) // (4 * MAX_STEPS), 1)
-        batches = training["batcher"](self.train[::stride])
-        times: list[float] = []
+        batcher, optimizer = training["batcher"], training["optimizer"]
+
+        def learn(batch: Iterable[Example]) -> None:
+            self.nlp.update(list(batch), sgd=optimizer, drop=training["dropout"])
+
+        def score(example: Example) -> None:
+            self.nlp.evaluate([example])
+
         with _quiet():
-            for batch in batches:
-                start = time.perf_counter()
-                self.nlp.update(list(batch), sgd=optimizer, drop=training["dropout"])
-                times.append(time.perf_counter() - start)
-                if len(times) > MAX_STEPS or sum(times) > MAX_SECONDS:
-                    break
-            step = sum(times[1:] or times) / max(len(times[1:] or times), 1)
-            some = self.dev[:: max(len(self.dev) // MAX_DEV_DOCS, 1)][:MAX_DEV_DOCS]
-            start = time.perf_counter()
-            self.nlp.evaluate(some)
-            evaluation = time.perf_counter() - start
-        evaluation *= len(self.dev) / max(len(some), 1)
+            step = _mean_seconds(learn, batcher(_spread(self.train)), MAX_STEPS)
+            doc = _mean_seconds(score, _spread(self.dev), MAX_DOCS)
         steps = training["max_steps"]
-        return step * steps + evaluation * (steps // training["eval_frequency"])
+        n_evaluations = steps // training["eval_frequency"]
+        return step * steps + doc * len(self.dev) * n_evaluations
 
 
 def make_trial(config: Config) -> Trial:
@@ -108,6 +102,24 @@ def make_trial(config: Config) -> Trial:
         if labels:
             extractor.set_predicates(labels)
     return Trial(config, nlp, extractor, train, dev)
+
+
+def _spread(examples: list[Example]) -> list[Example]:
+    """Some from all over, not the first ones, which may be the shortest."""
+    return examples[:: max(len(examples) // 100, 1)]
+
+
+def _mean_seconds(do: Callable[[Any], None], things: Iterable[Any], most: int) -> float:
+    """How long something takes, without the first time, which takes longer."""
+    times: list[float] = []
+    for thing in things:
+        start = time.perf_counter()
+        do(thing)
+        times.append(time.perf_counter() - start)
+        if len(times) >= most or sum(times) > MAX_SECONDS:
+            break
+    counted = times[1:] or times
+    return sum(counted) / max(len(counted), 1)
 
 
 @contextmanager
