@@ -110,8 +110,12 @@ RAISES (ValueError): If not."""
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page):
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf8"))
+    folders = [page.parent]
+    if page.name == "project.md":  # weasel writes it as if it were in the root
+        folders.append(ROOT)
     for link in links:
-        assert link.startswith("http") or (page.parent / link).exists(), link
+        found = any((folder / link).exists() for folder in folders)
+        assert link.startswith("http") or found, link
 
 
 def test_pages_are_in_the_navigation():

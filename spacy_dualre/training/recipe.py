@@ -173,8 +173,8 @@ def _choose_model(recipe: Recipe, facts: CorpusFacts, optimize: str, gpu: bool) 
             'reading, fill_spans: the pairs of a subject ("both": of a text) share a '
             "reading, and a description is read once for all pairs of the same types. "
             "On SciERC that is nine times as fast in prediction and twice in training, "
-            "for about one point of F1 (docs/speed.md, docs/benchmarks.md). If you need "
-            "no other predicates than these, model.alpha = 1 is faster still, and was "
+            "for about one point of F1 (docs/speed.md, docs/benchmarks.md). Where no "
+            "others are asked for later, model.alpha = 1 is faster still, and was "
             "three points better there: a linear head that reads no descriptions.",
             model__fill_spans=False,
             sampler__descriptions="all",
