@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spacy.util import load_config
 from thinc.api import Config
 
-from spacy_dualre.cli.config import merge_configs
+from spacy_dualre.cli.config import complete_config
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 NAME = "dual_relation_extractor"
-BASE = "configs/base.cfg"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -32,7 +32,7 @@ class Dataset(NamedTuple):
 
     @property
     def config(self) -> str:
-        """RETURNS (str): What differs from `BASE`, relative to `ROOT`."""
+        """RETURNS (str): Its partial config, relative to `ROOT`."""
         return f"configs/{self.name}.cfg"
 
     @property
@@ -47,7 +47,8 @@ class Dataset(NamedTuple):
         RETURNS (Config): The config, with all its values in place.
         """
         own = {"paths.predicates": str(ROOT / self.predicates), **(overrides or {})}
-        return merge_configs(ROOT / BASE, ROOT / self.config, own).interpolate()
+        changes = load_config(ROOT / self.config, interpolate=False)
+        return complete_config(changes, own).interpolate()
 
 
 DATASETS = {

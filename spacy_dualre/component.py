@@ -1,9 +1,8 @@
 """The pipeline component: from Docs with entities to Docs with relations."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -11,22 +10,15 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from .changeable import ChangeablePipe
 from .model.scores import Scores
 from .notices import Notices
 from .output.decoder import Decoder, Threshold
 from .output.probabilities import Scored, to_probabilities
 from .output.scorer import score_candidates
 from .pairs.candidates import Candidates, PairFinder, find_candidates
-from .predicates import (
-    NO_RELATION,
-    Predicate,
-    PredicateData,
-    describe,
-    parse_predicates,
-    to_data,
-)
+from .predicates import Predicate, PredicateData, describe
 from .relations import get_relations, install_extension, set_relations
-from .saving import SavedPipe
 from .threads import limit_threads
 from .training.corpus import refuse_lossy_corpora
 from .training.gold import (
@@ -43,7 +35,7 @@ from .training.report import check_types, report_batch, report_data
 from .training.sampler import Sampler
 
 
-class DualRelationExtractor(SavedPipe):
+class DualRelationExtractor(ChangeablePipe):
     """Finds relations between the entities of a Doc.
 
     vocab (Vocab): The shared vocabulary.
@@ -58,6 +50,8 @@ class DualRelationExtractor(SavedPipe):
     threshold (Optional[Union[float, Dict[str, float]]]): How probable a predicate must
         be. None: more than "no_relation". A number: at least that. Numbers by label: at
         least that of its label; as with None for labels without.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what predicates and
+        model read them: {"PERSON": "Peop"} for a model that was trained with "Peop".
     spans_key (Optional[str]): The span group that holds the entities, which may nest
         and overlap. None: `doc.ents`.
     relations_key (str): The span group that holds the relations, and the name of the
@@ -83,6 +77,7 @@ class DualRelationExtractor(SavedPipe):
         scorer: Callable | None,
         predicates: PredicateData | None = None,
         threshold: Threshold = None,
+        type_map: Mapping[str, str] | None = None,
         spans_key: str | None = None,
         relations_key: str = "relations",
         use_gold_ents: bool = True,
@@ -104,73 +99,7 @@ class DualRelationExtractor(SavedPipe):
         # Reasons of which the data report told in `update`; None after `initialize`.
         self._told: set[str] | None = set()
         install_extension(relations_key)
-        # What can be changed after training. `spacy find-threshold` replaces it.
-        self.cfg: dict[str, Any] = {"predicates": [], "threshold": None}
-        self.threshold = threshold
-        self._predicates: tuple[Predicate, ...] = ()
-        if predicates:
-            self.set_predicates(predicates)
-        self.configured = dict(self.cfg)
-
-    @property
-    def predicates(self) -> tuple[Predicate, ...]:
-        """RETURNS (Tuple[Predicate, ...]): The predicates, "no_relation" first."""
-        return self._predicates
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The predicates' labels, without "no_relation"."""
-        return tuple(predicate.label for predicate in self._predicates[1:])
-
-    @property
-    def label_data(self) -> list[dict[str, Any]]:
-        """RETURNS (List[Dict[str, Any]]): The predicates as plain data."""
-        return to_data(self._predicates)
-
-    @property
-    def threshold(self) -> Threshold:
-        """RETURNS (Optional[Union[float, Dict[str, float]]]): The threshold, which can
-        be set.
-        RAISES (ValueError): If it is set to what is no probability.
-        """
-        return self.cfg["threshold"]
-
-    @threshold.setter
-    def threshold(self, value: Threshold) -> None:
-        for number in value.values() if isinstance(value, dict) else [value]:
-            is_number = isinstance(number, float | int) and 0 <= number <= 1
-            if number is not None and not is_number:
-                raise ValueError(
-                    f"threshold must be in [0, 1] or null, not {value!r:.200}."
-                )
-        self.cfg["threshold"] = value
-
-    def set_predicates(self, predicates: PredicateData) -> None:
-        """Replace the predicates, before training or after it.
-
-        predicates (PredicateData): The predicates, as `parse_predicates` takes them.
-        RAISES (ValueError): If they can't be used.
-        """
-        parsed = parse_predicates(predicates)
-        for predicate in parsed:
-            self.vocab.strings.add(predicate.label)
-        self.cfg["predicates"] = to_data(parsed)
-        self._predicates = parsed
-
-    def add_label(self, label: str) -> int:
-        """Add a predicate, with a description made from its label.
-
-        label (str): The label.
-        RETURNS (int): 1 if it was added, 0 if it was there.
-        RAISES (ValueError): If the label is no string.
-        """
-        if not isinstance(label, str):
-            raise ValueError(Errors.E187)
-        if label in self.labels or label == NO_RELATION:
-            return 0
-        added = {"label": label, "description": describe(label)}
-        self.set_predicates([*self.label_data, added])
-        return 1
+        self.set_up(predicates, threshold, type_map)
 
     def find_candidates(self, doc: Doc) -> Candidates:
         """Find the pairs of a Doc that are scored.
@@ -178,7 +107,7 @@ class DualRelationExtractor(SavedPipe):
         doc (Doc): A Doc with entities.
         RETURNS (Candidates): The candidates.
         """
-        return find_candidates(doc, self._predicates, self.find_pairs, self.spans_key)
+        return self._find_candidates(doc, self._predicates)
 
     def predict(self, docs: Iterable[Doc]) -> list[Scored]:
         """Score the candidate pairs of some Docs, without changing the Docs.
@@ -191,10 +120,7 @@ class DualRelationExtractor(SavedPipe):
         self._warn_without_entities(docs)
         # Once for all Docs: another thread may set predicates meanwhile.
         predicates = self._predicates
-        batch = [
-            find_candidates(doc, predicates, self.find_pairs, self.spans_key)
-            for doc in docs
-        ]
+        batch = [self._find_candidates(doc, predicates) for doc in docs]
         scored = to_probabilities(self.model.predict(batch))
         self._notices.of_scores(self.name, scored, predicates)
         return scored
@@ -323,7 +249,7 @@ class DualRelationExtractor(SavedPipe):
         unknown = {label: n for label, n in seen.items() if label not in self.labels}
         refuse_unknown_labels(self.name, unknown, self.labels)
         gold_candidates = [self.find_candidates(eg.reference) for eg in examples]
-        types = {e.label_ for found in gold_candidates for e in found.entities}
+        types = {found.type_of(e) for found in gold_candidates for e in found.entities}
         check_types(self._predicates, sorted(types))
         self.model.initialize(X=gold_candidates)
         completed = self._complete(examples)
@@ -366,19 +292,20 @@ class DualRelationExtractor(SavedPipe):
                 golds.append(find_gold(example, own, self.relations_key))
             ready += part
         self._notices.of_golds(self.name, golds, self.relations_key)
-        symmetric = [p.label for p in self._predicates if p.symmetric]
-        settings = {"symmetric": symmetric, "relations_key": self.relations_key}
+        settings = {
+            "symmetric": [p.label for p in self._predicates if p.symmetric],
+            "relations_key": self.relations_key,
+            "type_map": self.type_map,
+        }
         scores = super().score(ready, **{**settings, **kwargs})
         return {**scores, **score_candidates(golds, scores)}
 
-    def set_cfg(self, cfg: dict[str, Any]) -> None:
-        """Change what can be changed after training, as a saved component has it.
-
-        cfg (Dict[str, Any]): Predicates and threshold.
-        """
-        self.threshold = cfg["threshold"]
-        if cfg["predicates"]:
-            self.set_predicates(cfg["predicates"])
+    def _find_candidates(
+        self, doc: Doc, predicates: tuple[Predicate, ...]
+    ) -> Candidates:
+        return find_candidates(
+            doc, predicates, self.find_pairs, self.spans_key, self.type_map
+        )
 
     def _find_golds(
         self, examples: Iterable[Example], batch: Iterable[Candidates]

@@ -208,18 +208,18 @@ def find_cases(
     concepts (bool): Whether concepts are compared instead of mentions.
     RETURNS (List[Case]): The relations, in the order of the text.
     """
-    key = component.relations_key
+    key, type_map = component.relations_key, component.type_map
     symmetric = [p.label for p in component.predicates if p.symmetric]
     relations = get_relations(example.predicted, key)
     gold: dict[Any, tuple[Span, Span]]
     found: dict[Any, Relation]
     if concepts:
         gold = _gold_concepts(component, example, symmetric)
-        found = {**index_concepts(relations, symmetric)}
+        found = {**index_concepts(relations, symmetric, type_map)}
     else:
-        own = index_triples(gold_relations(example, key), symmetric)
+        own = index_triples(gold_relations(example, key), symmetric, type_map)
         gold = {triple: relation[:2] for triple, relation in own.items()}
-        found = {**index_predicted(example, relations, key, symmetric)}
+        found = {**index_predicted(example, relations, key, symmetric, type_map)}
 
     def ends(triple: Any) -> tuple[Hashable, Hashable]:
         """Of mentions their tokens, of concepts their ids."""
@@ -365,13 +365,13 @@ def _gold_concepts(
 ) -> dict[Any, tuple[Span, Span]]:
     """The gold triples of concepts, each with the two mentions that are nearest
     together. One without mentions, which nothing can find, stands at the beginning."""
-    doc = example.reference
+    doc, read = example.reference, component.type_map
     mentions: dict[Any, list[Span]] = defaultdict(list)
     for entity in get_entities(doc, component.spans_key):
-        for concept in concepts_of(entity):
-            mentions[concept].append(entity)
+        for type_, id_ in concepts_of(entity):
+            mentions[read.get(type_, type_), id_].append(entity)
     found = {}
-    for triple in concept_triples(doc, component.relations_key, symmetric):
+    for triple in concept_triples(doc, component.relations_key, symmetric, read):
         subjects, objects = (mentions[end] or [doc[:1]] for end in triple[:2])
         found[triple] = min(product(subjects, objects), key=_gap)
     return found

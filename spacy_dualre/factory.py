@@ -10,7 +10,7 @@ from .component import DualRelationExtractor
 from .model.scores import Scores
 from .output.decoder import Decoder
 from .pairs.candidates import Candidates, PairFinder
-from .predicates import refuse_lossy_labels
+from .predicates import refuse_lossy_labels, refuse_lossy_types
 from .training.sampler import Sampler
 
 DEFAULT_CONFIG = """
@@ -43,6 +43,7 @@ _DEFAULTS = Config().from_str(DEFAULT_CONFIG)
         **_DEFAULTS,
         "predicates": None,
         "threshold": None,
+        "type_map": {},
         "spans_key": None,
         "relations_key": "relations",
         "use_gold_ents": True,
@@ -72,6 +73,7 @@ def make_dual_relation_extractor(
     scorer: Callable | None,
     predicates: dict[str, Any] | list[dict[str, Any]] | None,
     threshold: float | dict[str, float] | None,
+    type_map: dict[str, str],
     spans_key: str | None,
     relations_key: str,
     use_gold_ents: bool,
@@ -80,6 +82,7 @@ def make_dual_relation_extractor(
 ) -> DualRelationExtractor:
     """Make the component. The arguments are those of `DualRelationExtractor`."""
     refuse_lossy_labels(predicates or {})
+    refuse_lossy_types(type_map)
     return DualRelationExtractor(
         nlp.vocab,
         model,
@@ -90,6 +93,7 @@ def make_dual_relation_extractor(
         scorer=scorer,
         predicates=predicates,
         threshold=threshold,
+        type_map=type_map,
         spans_key=spans_key,
         relations_key=relations_key,
         use_gold_ents=use_gold_ents,

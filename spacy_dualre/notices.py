@@ -19,8 +19,8 @@ NO_ENTITIES = (
 )
 NO_TYPES = (
     "'{}' finds no relations here: of the entity types on these Docs ({}) none is in a "
-    "signature of its predicates, which relate {}. Do the component that finds the "
-    "entities and the predicates use the same types? (Said once.)"
+    "signature of its predicates, which relate {}. Where the component that finds the "
+    "entities has other names for these types, say so in type_map. (Said once.)"
 )
 NO_NUMBERS = (
     "Some scores of '{}' are not numbers, so that no relations are found there: its "
@@ -67,8 +67,8 @@ class Notices:
             self._give(NO_NUMBERS, name)
         if any(len(found.pairs) for found, _ in scored):
             return
-        several = [f.entities for f, _ in scored if len(f.entities) > 1]
-        types = {entity.label_ for entities in several for entity in entities}
+        several = [found for found, _ in scored if len(found.entities) > 1]
+        types = {found.type_of(e) for found in several for e in found.entities}
         signatures = [{*p.subject_types, *p.object_types} for p in predicates[1:]]
         known = set().union(*signatures)
         if types and all(signatures) and not types & known:

@@ -161,17 +161,35 @@ def refuse_lossy_labels(predicates: PredicateData) -> None:
     if not isinstance(predicates, Mapping):
         return
     for label, properties in predicates.items():
-        config = {"predicates": {label: properties}}
-        try:
-            kept = Config().from_str(Config(config).to_str()) == config
-        except ValueError:
-            kept = False
-        if not kept:
+        if not _is_kept(label, properties):
             raise ValueError(
                 f"The label '{label}' can't be a key in a config file. Give the "
                 'predicates as a list, [{"label": ..., "description": ...}, ...], or '
                 "read them from a file with spacy-dualre.read_predicates.v1."
             )
+
+
+def refuse_lossy_types(type_map: Mapping[str, str]) -> None:
+    """Refuse entity types that are not the same after the config is saved and read.
+
+    type_map (Mapping[str, str]): The type map of a config.
+    RAISES (ValueError): If a type is such a key.
+    """
+    for type_, other in type_map.items():
+        if not _is_kept(type_, other):
+            raise ValueError(
+                f"The entity type '{type_}' can't be a key in a config file. Set the "
+                "component's `type_map` in Python, which is saved with it."
+            )
+
+
+def _is_kept(key: str, value: Any) -> bool:
+    """Whether a key of a config is the same after it is saved and read."""
+    config = {"section": {key: value}}
+    try:
+        return bool(Config().from_str(Config(config).to_str()) == config)
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=256)

@@ -1,9 +1,10 @@
 """How the component is saved, and checked when it is loaded.
 
 What was learned is stored: the predicates and the weights. The settings follow the
-config, so that an edited config and the overrides of `spacy.load` count. Predicates and
-threshold can be changed after training as well; what they were changed to is stored
-beside what the config then said, and holds as long as the config says the same.
+config, so that an edited config and the overrides of `spacy.load` count. Predicates,
+threshold and type map can be changed after training as well; what they were changed to
+is stored beside what the config then said, and holds as long as the config says the
+same.
 
 Checksums tell files that were damaged, or that belong to another component: "cfg" has
 that of "model", and its own.
@@ -117,7 +118,7 @@ class SavedPipe(TrainablePipe):
                 cfg = dict(self.configured)
                 for key, before in state["configured"].items():
                     now = self.configured[key]
-                    if now in (None, []) or _same(now, before):
+                    if now in (None, [], {}) or _same(now, before):
                         cfg[key] = state[key]
                 self.set_cfg(cfg)
         if "model" not in exclude:

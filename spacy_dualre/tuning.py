@@ -95,10 +95,11 @@ class Judge:
         self.concepts = concepts
         self.symmetric = [p.label for p in component.predicates if p.symmetric]
         key = component.relations_key
+        settings = (key, self.symmetric, component.type_map)
         self.gold: list[set[Any]] = [
-            {*concept_triples(example.reference, key, self.symmetric)}
+            {*concept_triples(example.reference, *settings)}
             if concepts
-            else {*gold_triples(example, key, self.symmetric)}
+            else {*gold_triples(example, *settings)}
             for example in examples
         ]
         self.n_gold = Counter(triple[-1] for gold in self.gold for triple in gold)
@@ -111,10 +112,12 @@ class Judge:
             relations = component.decoder(scored, threshold, component.multi_label)
             found: dict[Any, Any]
             if self.concepts:
-                found = index_concepts(relations, self.symmetric)
+                found = index_concepts(relations, self.symmetric, component.type_map)
             else:
-                key = component.relations_key
-                found = index_predicted(example, relations, key, self.symmetric)
+                key, type_map = component.relations_key, component.type_map
+                found = index_predicted(
+                    example, relations, key, self.symmetric, type_map
+                )
             judged += [
                 Judged(relation.label, relation.score, triple in gold)
                 for triple, relation in found.items()

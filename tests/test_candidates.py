@@ -141,12 +141,30 @@ def test_each_pair_is_scored_against_the_predicates_that_admit_it():
     assert rows == {(0, 1): [True, False, True], (1, 0): [True, True, False]}
 
 
+def test_a_type_is_read_as_the_type_map_says():
+    predicates = parse_predicates(
+        {"r": {"subject_types": ["Peop"], "object_types": ["Org"]}}
+    )
+    doc = make_doc(3, [(0, 1, "PERSON"), (1, 2, "Org"), (2, 3, "ORG")])
+    type_map = {"PERSON": "Peop", "ORG": "Org"}
+    every = build_candidate_pairs()
+    assert kept(find_candidates(doc, predicates, every)) == []
+    found = find_candidates(doc, predicates, every, type_map=type_map)
+    assert kept(found) == [(0, 1), (0, 2)]
+    assert [found.type_of(entity) for entity in found.entities] == [
+        "Peop",
+        "Org",
+        "Org",
+    ]
+    assert [entity.label_ for entity in found.entities] == ["PERSON", "Org", "ORG"]
+
+
 def test_symmetric_predicates_pair_two_entities_once_in_text_order():
     predicates = parse_predicates({"r": {"symmetric": True}})
     doc = make_doc(4, [(0, 1, "A"), (1, 2, "B"), (3, 4, "C")])
     found = find(doc, predicates)
     assert kept(found) == [(0, 1), (0, 2), (1, 2)]
-    assert found.dropped == {"signature": 3}
+    assert found.dropped == {"order": 3}
 
 
 def test_beside_a_directed_predicate_a_symmetric_one_is_scored_in_text_order_only():
@@ -215,12 +233,19 @@ def test_sentence_ids_count_the_sentences():
 def test_a_finder_of_ones_own_chooses_the_pairs():
     def last_two(doc, entities, admitted):
         n = len(entities)
-        return [(n - 1, n - 2), (n - 2, n - 1)], {"not last": int(admitted.sum()) - 2}
+        first = admitted.copy()
+        first[1:, 1:] = False
+        return [(n - 1, n - 2), (n - 2, n - 1)], {"first": first}
 
-    doc = make_doc(3, [(0, 1, "A"), (1, 2, "A"), (2, 3, "A")])
+    doc = make_doc(4, [(0, 1, "A"), (1, 2, "A"), (2, 3, "A"), (3, 4, "A")])
     found = find_candidates(doc, ANY, last_two)
-    assert kept(found) == [(1, 2), (2, 1)]
-    assert found.dropped == {"not last": 4}
+    assert kept(found) == [(2, 3), (3, 2)]
+    assert found.dropped == {"first": 6, "not chosen": 4}
+    assert [found.reason(*pair) for pair in [(0, 3), (1, 2), (2, 3)]] == [
+        "first",
+        "not chosen",
+        None,
+    ]
 
 
 def test_a_finder_of_ones_own_may_find_nothing():

@@ -15,8 +15,6 @@ from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
 
-BASE = "configs/base.cfg"
-
 
 @pytest.fixture
 def run():
@@ -33,7 +31,7 @@ CORPORA = ["sample", "scierc", "chemprot", "biored", "semeval2010"]
 def test_config_makes_a_complete_config(run, request, tmp_path, name):
     root = request.config.rootpath
     changes, output = root / "configs" / f"{name}.cfg", tmp_path / "deep" / "a.cfg"
-    result = run("config", root / BASE, changes, output, "--system.seed", "7")
+    result = run("config", changes, output, "--system.seed", "7")
     assert result.exit_code == 0, result.output
     config = load_config(output)
     own = load_config(changes)
@@ -47,7 +45,7 @@ def test_config_says_what_is_wrong_with_a_config(run, request, tmp_path):
     changes = tmp_path / "wrong.cfg"
     changes.write_text("[components]\n[components.dual_relation_extractor]\nnone = 1\n")
     output = tmp_path / "out.cfg"
-    result = run("config", request.config.rootpath / BASE, changes, output)
+    result = run("config", changes, output)
     assert result.exit_code == 1
     assert "none" in result.output
     assert not output.exists()

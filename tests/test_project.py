@@ -66,12 +66,12 @@ def test_trainings_take_overrides(
     monkeypatch.chdir(ROOT)
     given = ["--vars.overrides", overrides, "--vars.name", benchmark]
     script = substituted(given)[name]["script"][0]
-    # python -m spacy dualre config BASE CHANGES OUTPUT ...
+    # python -m spacy dualre config CHANGES OUTPUT ...
     arguments = split_command(script)[4:]
-    arguments[3] = str(tmp_path / "config.cfg")
+    arguments[2] = str(tmp_path / "config.cfg")
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    model = load_config(arguments[3])["components"]["dual_relation_extractor"]["model"]
+    model = load_config(arguments[2])["components"]["dual_relation_extractor"]["model"]
     assert model["tie_encoders"] is tied
 
 

@@ -5,8 +5,9 @@ import shutil
 import pytest
 import spacy
 from spacy.tokens import Span
+from spacy.training import Example
 from spacy.util import load_config
-from tiny_corpus import relations_of, triples_of, with_entities
+from tiny_corpus import make_docs, relations_of, triples_of, with_entities
 
 from spacy_dualre import get_relations
 
@@ -57,6 +58,63 @@ def test_threshold_of_zero(load_with):
     doc = with_entities(nlp)[3]
     n_pairs = len(nlp.get_pipe(NAME).find_candidates(doc).pairs)
     assert len(nlp(doc)._.relations) == n_pairs
+
+
+def renamed(nlp, doc):
+    """The Doc with the types that another NER would give its entities."""
+    types = {"PER": "PERSON", "LOC": "GPE"}
+    doc.ents = [Span(doc, e.start, e.end, types[e.label_]) for e in doc.ents]
+    return doc
+
+
+def test_type_map(load_with, trained):
+    nlp = load_with(type_map={"PERSON": "PER", "GPE": "LOC"})
+    for doc, expected in zip(with_entities(nlp), with_entities(trained)):
+        own = nlp(renamed(nlp, doc))
+        assert relations_of(own) == relations_of(trained(expected))
+        assert {span.label_ for span in own.ents} <= {"PERSON", "GPE"}
+
+
+def test_type_map_goes_with_the_component_into_another_pipeline(load_with, tmp_path):
+    ner = spacy.blank("en")
+    ner.add_pipe(NAME, source=load_with(type_map={"PERSON": "PER", "GPE": "LOC"}))
+    ner.to_disk(tmp_path / "both")
+    for nlp in (ner, spacy.load(tmp_path / "both")):
+        doc = nlp(renamed(nlp, with_entities(nlp)[0]))
+        assert triples_of(doc) == [("Anna", "born_in", "Rome")]
+
+
+def test_type_map_that_is_set_is_saved(trained_path, tmp_path):
+    nlp = spacy.load(trained_path)
+    nlp.get_pipe(NAME).type_map = {"PERSON": "PER", "a:b": "LOC"}
+    nlp.to_disk(tmp_path / "set")
+    assert spacy.load(tmp_path / "set").get_pipe(NAME).type_map == {
+        "PERSON": "PER",
+        "a:b": "LOC",
+    }
+    config = {f"{COMPONENT}.type_map": {"GPE": "LOC"}}
+    given = spacy.load(tmp_path / "set", config=config).get_pipe(NAME)
+    assert given.type_map == {"GPE": "LOC"}
+
+
+@pytest.mark.parametrize("wrong", [{"PERSON": None}, {1: "PER"}, ["PERSON"], "PERSON"])
+def test_type_map_that_maps_no_types_is_refused(trained, wrong):
+    with pytest.raises(ValueError, match="type_map must name"):
+        trained.get_pipe(NAME).type_map = wrong
+    assert trained.get_pipe(NAME).type_map == {}
+
+
+def test_type_that_a_config_would_lose_is_refused():
+    with pytest.raises(ValueError, match="The entity type 'a:b' can't be a key"):
+        spacy.blank("en").add_pipe(NAME, config={"type_map": {"a:b": "PER"}})
+
+
+def test_scores_read_types_as_the_type_map_says(load_with):
+    nlp = load_with(type_map={"PERSON": "PER", "GPE": "LOC"})
+    gold = make_docs(nlp.vocab)
+    predicted = [renamed(nlp, doc) for doc in with_entities(nlp)]
+    scores = nlp.evaluate([Example(one, other) for one, other in zip(predicted, gold)])
+    assert scores["rel_micro_f"] == 1.0
 
 
 def test_spans_key(load_with):

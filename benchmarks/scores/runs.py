@@ -30,7 +30,7 @@ from wasabi import msg
 
 sys.path.append(str(Path(__file__).parents[2]))
 
-from benchmarks.datasets import BASE, DATASETS, MINILM, NAME, RESULTS, ROOT
+from benchmarks.datasets import DATASETS, MINILM, NAME, RESULTS, ROOT
 from benchmarks.scores.rows import Run, read_results
 from benchmarks.scores.variants import VARIANTS, overrides_of
 from spacy_dualre.component import DualRelationExtractor
@@ -107,7 +107,7 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
     config, curve = folder / "config.cfg", folder / CURVE_FILE
     curve.unlink(missing_ok=True)  # or the new one is not written
     logger = {"@loggers": "spacy.ConsoleLogger.v2", "output_file": curve}
-    own = [BASE, DATASETS[run.dataset].config, str(config)]
+    own = [DATASETS[run.dataset].config, str(config)]
     python = [sys.executable, "-m", "spacy"]
     commands = [
         [*python, "dualre", "config", *own, *make_overrides(run, corpus)],

@@ -40,7 +40,7 @@ from wasabi import msg
 
 sys.path.append(str(Path(__file__).parents[2]))
 
-from spacy_dualre.cli.config import merge_configs
+from spacy_dualre.cli.config import complete_config
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.shim import get_shim
@@ -682,7 +682,7 @@ def make_config(
     steps = configured if job.size is None else steps_of(job.size)
     changes["training.max_steps"] = changes["training.eval_frequency"] = steps
     changes["training.optimizer.learn_rate.warmup_steps"] = steps // 10
-    return merge_configs(ROOT / "configs" / "base.cfg", own, changes).interpolate()
+    return complete_config(load_config(own, interpolate=False), changes).interpolate()
 
 
 def steps_of(size: int) -> int:

@@ -32,7 +32,7 @@ class FirstPairs:
 
     def __call__(
         self, doc: Doc, entities: Sequence[Span], admitted: numpy.ndarray
-    ) -> tuple[numpy.ndarray, Mapping[str, int]]:
+    ) -> tuple[numpy.ndarray, Mapping[str, numpy.ndarray]]:
         pairs, dropped = self.find_pairs(doc, entities, admitted)
         return pairs[: doc.user_data.get(LIMIT, len(pairs))], dropped
 

@@ -1,7 +1,8 @@
-"""`spacy-dualre config`: make a complete training config from a shared one."""
+"""`spacy-dualre config`: make a complete training config from what differs."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from spacy.cli._util import parse_config_overrides
@@ -11,6 +12,9 @@ from wasabi import msg
 
 from ._util import app, fail_on_error
 
+# What all trainings share.
+BASE = Path(__file__).parent.parent / "data" / "base.cfg"
+
 
 @app.command(
     "config",
@@ -18,34 +22,35 @@ from ._util import app, fail_on_error
 )
 def config_cli(
     ctx: typer.Context,
-    base: Annotated[Path, typer.Argument(help="Shared config", exists=True)],
-    changes: Annotated[Path, typer.Argument(help="What differs", exists=True)],
+    changes: Annotated[Path, typer.Argument(help="Partial config", exists=True)],
     output: Annotated[Path, typer.Argument(help="Config file to write")],
 ) -> None:
-    """Merge two configs, apply overrides (--section.key value), fill in the defaults,
-    and write a complete config for `spacy train`.
+    """Complete a partial config with what all trainings share, apply overrides
+    (--section.key value), fill in the defaults, and write it for `spacy train`.
     """
     with fail_on_error():
-        config = merge_configs(base, changes, parse_config_overrides(ctx.args))
+        own = load_config(changes, interpolate=False)
+        config = complete_config(own, parse_config_overrides(ctx.args))
         output.parent.mkdir(parents=True, exist_ok=True)
         config.to_disk(output)
     msg.good(f"Wrote {output}")
 
 
-def merge_configs(base: Path, changes: Path, overrides: dict | None = None) -> Config:
-    """Merge two configs and fill in the defaults.
+def complete_config(
+    changes: dict[str, Any] | Config, overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """Make a complete config of a partial one.
 
-    base (Path): The shared config.
-    changes (Path): A partial config, whose values take precedence.
-    overrides (Optional[Dict]): Values by dotted path, which come last.
-    RETURNS (Config): The complete config.
+    changes (Union[Dict[str, Any], Config]): A partial config. Its values take
+        precedence over those that all trainings share.
+    overrides (Optional[Mapping[str, Any]]): Values by dotted path, which come last.
+    RETURNS (Config): The config, with all defaults filled in.
     RAISES (ConfigValidationError): If the result is no valid config.
     """
-    own = Config().from_disk(changes, interpolate=False)
-    merged = load_config(base, interpolate=False).merge(own)
+    merged = load_config(BASE, interpolate=False).merge(changes)
     filled = load_model_from_config(
         Config().from_str(
-            merged.to_str(), interpolate=False, overrides=overrides or {}
+            merged.to_str(), interpolate=False, overrides=dict(overrides or {})
         ),
         auto_fill=True,
     )

@@ -15,6 +15,7 @@ the number of the line; `sentences` and `tokens`, lists of `[start, end]`, which
 found by rule otherwise; `complete`, which is false where only the listed pairs were
 looked at (then "no_relation" may be the label of a relation); `unknown`, a list of the
 pairs `[subject, object]` that were not; and `labels`, the labels that were looked for.
+What `apply` writes can be read: its `model`, and the `score` of relations, are left.
 """
 
 from typing import Any
@@ -31,6 +32,10 @@ KNOWN = (
 )
 KNOWN_OF_ENTITY = ("start", "end", "label", "id", "text")
 KNOWN_OF_RELATION = ("subject", "object", "label")
+# Fields that `apply` writes, of a document and of a relation, and that are not read.
+OF_RESULTS, OF_RESULTS_OF_RELATION = ("model",), ("score",)
+# What others call the id of an entity.
+OTHER_IDS = ("kb_id", "concept", "concept_id", "identifier")
 
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
@@ -52,7 +57,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     labels: list[str] | None = None
     bounds: dict[str, list[tuple[int, int]] | None] = {}
     unknown: list[tuple[int, int]] = []
-    _record_unknown(data, KNOWN, doc_id, report)
+    _record_unknown(data, (*KNOWN, *OF_RESULTS), doc_id, report)
     try:
         if data.get("text") != "":
             text = get_field(data, "text", str)
@@ -75,7 +80,8 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         except ValueError as e:
             errors.append(f"entity {i}: {e}")
     for i, relation in enumerate(listed):
-        _record_unknown(relation, KNOWN_OF_RELATION, doc_id, report)
+        fields = (*KNOWN_OF_RELATION, *OF_RESULTS_OF_RELATION)
+        _record_unknown(relation, fields, doc_id, report)
         try:
             relations.append(_get_relation(relation, len(entities)))
         except ValueError as e:
@@ -166,6 +172,8 @@ def _record_unknown(
     for key in data:
         if key not in known:
             reason = f"not part of the format, which has {', '.join(known)}"
+            if key in OTHER_IDS and known == KNOWN_OF_ENTITY:
+                reason += "; the concept of an entity is its id"
             report.record(LOST, f"field {shorten(key)}", reason, doc_id)
 
 

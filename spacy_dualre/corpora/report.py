@@ -53,6 +53,10 @@ MEANINGS = {
     "only the listed pairs are decided": (
         "Other pairs of these documents are unknown, not negative."
     ),
+    "in pieces: taken as a whole": (
+        "A span of tokens has no gaps, so the text between the pieces is in it. Where "
+        "that is much, annotate the piece that names the entity best."
+    ),
     "is unknown": "These pairs are neither positive nor negative.",
     "split a token at its edge": (
         "Tokens follow the mentions, so the reader of the training data has to keep "

@@ -150,7 +150,7 @@ class PairTokenizer:
             bounds = at[numpy.asarray(entities, dtype="int64").reshape((-1, 2))]
             surface_of = []
             for entity, (start, end) in zip(found.entities, bounds.tolist()):
-                type_ = self._types.get(entity.label_, 0)
+                type_ = self._types.get(found.type_of(entity), 0)
                 own = tuple(ids[start - offset : end - offset])
                 surface_of.append(surfaces.find(type_, own, start, end))
             s, o = found.pairs[:, 0], found.pairs[:, 1]

@@ -169,7 +169,7 @@ def init(
     if not settings.tie_encoders and settings.alpha < 1:
         own = None if start is None else start.module.predicate_encoder
         encoders.append(load_encoder(settings.encoder)[1] if own is None else own)
-    types = {entity.label_ for found in X for entity in found.entities}
+    types = {found.type_of(entity) for found in X for entity in found.entities}
     add_markers(tokenizer, encoders, sorted(types))
     labels = [predicate.label for predicate in X[0].predicates]
     model.set_dim("nO", len(labels), force=True)

@@ -1,6 +1,6 @@
 """Scores of relations."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ def score_relations(
     relations_key: str = DEFAULT_KEY,
     symmetric: Collection[str] = (),
     concepts: bool = False,
+    type_map: Mapping[str, str] | None = None,
     **cfg: Any,
 ) -> dict[str, Any]:
     """Score predicted relations against gold relations.
@@ -48,6 +49,7 @@ def score_relations(
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
     concepts (bool): Whether relations between concepts are scored too.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Dict[str, Any]): `rel_micro_p/r/f`: a relation is right if both spans, both
         entity types and the label are. `rel_boundary_p/r/f`: the same without entity
         types. `rel_macro_f`: the mean of the F1 of all labels of the gold relations.
@@ -57,9 +59,10 @@ def score_relations(
     strict, boundary, concept = PRFScore(), PRFScore(), PRFScore()
     per_type: dict[str, PRFScore] = {}
     n_gold = 0
+    settings = (relations_key, symmetric, type_map)
     for example in examples:
-        predicted = predicted_triples(example, relations_key, symmetric)
-        gold = gold_triples(example, relations_key, symmetric)
+        predicted = predicted_triples(example, *settings)
+        gold = gold_triples(example, *settings)
         n_gold += len(gold)
         strict.score_set(predicted, gold)
         boundary.score_set(_untyped(predicted), _untyped(gold))
@@ -71,8 +74,8 @@ def score_relations(
             )
         if concepts:
             concept.score_set(
-                concept_triples(example.predicted, relations_key, symmetric),
-                concept_triples(example.reference, relations_key, symmetric),
+                concept_triples(example.predicted, *settings),
+                concept_triples(example.reference, *settings),
             )
     kinds = {"micro": strict, "boundary": boundary}
     if concepts:
@@ -112,7 +115,10 @@ def score_candidates(
 
 
 def gold_triples(
-    example: Example, relations_key: str, symmetric: Collection[str]
+    example: Example,
+    relations_key: str,
+    symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
 ) -> set[Triple]:
     """Read the gold relations of an example as comparable triples.
 
@@ -120,14 +126,18 @@ def gold_triples(
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round; their spans are
         brought into text order.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Set[Triple]): The triples.
     """
     relations = get_relations(example.reference, relations_key)
-    return set(index_triples(relations, symmetric))
+    return set(index_triples(relations, symmetric, type_map))
 
 
 def predicted_triples(
-    example: Example, relations_key: str, symmetric: Collection[str]
+    example: Example,
+    relations_key: str,
+    symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
 ) -> set[Triple]:
     """Read the predicted relations of an example as comparable triples, of the tokens
     of the gold Doc. Arguments as in `gold_triples`.
@@ -135,7 +145,8 @@ def predicted_triples(
     RETURNS (Set[Triple]): The triples.
     """
     relations = get_relations(example.predicted, relations_key)
-    return set(index_predicted(example, relations, relations_key, symmetric))
+    found = index_predicted(example, relations, relations_key, symmetric, type_map)
+    return set(found)
 
 
 def index_predicted(
@@ -143,6 +154,7 @@ def index_predicted(
     relations: Iterable[Relation],
     relations_key: str,
     symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
 ) -> dict[Triple, Relation]:
     """Index relations of the predicted Doc by their triples, of the tokens of the gold
     Doc. Those that a partial annotation does not decide are left out.
@@ -151,6 +163,7 @@ def index_predicted(
     relations (Iterable[Relation]): The relations, which need not be set on the Doc.
     relations_key (str): Where the gold relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Dict[Triple, Relation]): The most probable relation of each triple.
     """
     align = align_to_gold(example)
@@ -161,7 +174,7 @@ def index_predicted(
             return (-1 - span.start, -1 - span.end, span.label_)
         return _mention(aligned)
 
-    found = index_triples(relations, symmetric, mention)
+    found = index_triples(relations, symmetric, type_map, mention)
     judged = _judged(set(found), example.reference, relations_key, symmetric)
     return {triple: relation for triple, relation in found.items() if triple in judged}
 
@@ -169,22 +182,29 @@ def index_predicted(
 def index_triples(
     relations: Iterable[Relation],
     symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
     mention: Callable[[Span], Mention] | None = None,
 ) -> dict[Triple, Relation]:
     """Index relations by their triples. An explicit "no_relation" is none.
 
     relations (Iterable[Relation]): The relations.
     symmetric (Collection[str]): Labels that hold both ways round.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     mention (Optional[Callable[[Span], Mention]]): What a span is compared by. None: its
         tokens and its type.
     RETURNS (Dict[Triple, Relation]): The most probable relation of each triple.
     """
-    mention = mention or _mention
+    mention, read = mention or _mention, type_map or {}
+
+    def end(span: Span) -> Mention:
+        first, last, type_ = mention(span)
+        return first, last, read.get(type_, type_)
+
     found: dict[Triple, Relation] = {}
     for relation in relations:
         if relation.label == NO_RELATION:
             continue
-        ends = [mention(relation.subject), mention(relation.object)]
+        ends = [end(relation.subject), end(relation.object)]
         if relation.label in symmetric:
             ends.sort()
         triple = (ends[0], ends[1], relation.label)
@@ -194,7 +214,10 @@ def index_triples(
 
 
 def concept_triples(
-    doc: Doc, relations_key: str, symmetric: Collection[str]
+    doc: Doc,
+    relations_key: str,
+    symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
 ) -> set[ConceptTriple]:
     """Read a Doc's relations as triples of concepts.
 
@@ -203,28 +226,41 @@ def concept_triples(
         otherwise the concepts of the relations' spans are.
     relations_key (str): Where the relations are.
     symmetric (Collection[str]): Labels that hold both ways round.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Set[ConceptTriple]): The triples.
     """
     rows = doc.user_data.get("concept_relations")
     if rows is None:
-        return set(index_concepts(get_relations(doc, relations_key), symmetric))
-    triples = [((row[3], row[0]), (row[4], row[1]), row[2]) for row in rows]
-    return {_in_order(*triple, symmetric) for triple in triples}
+        relations = get_relations(doc, relations_key)
+        return set(index_concepts(relations, symmetric, type_map))
+    read = type_map or {}
+    return {
+        _in_order((read.get(t1, t1), id1), (read.get(t2, t2), id2), label, symmetric)
+        for id1, id2, label, t1, t2, *_ in rows
+    }
 
 
 def index_concepts(
-    relations: Iterable[Relation], symmetric: Collection[str]
+    relations: Iterable[Relation],
+    symmetric: Collection[str],
+    type_map: Mapping[str, str] | None = None,
 ) -> dict[ConceptTriple, Relation]:
     """Index relations by their triples of concepts.
 
     relations (Iterable[Relation]): The relations.
     symmetric (Collection[str]): Labels that hold both ways round.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Dict[ConceptTriple, Relation]): The most probable relation of each triple.
     """
+    read = type_map or {}
+
+    def read_concepts(span: Span) -> list[Concept]:
+        return [(read.get(type_, type_), id_) for type_, id_ in concepts_of(span)]
+
     found: dict[ConceptTriple, Relation] = {}
     for relation in relations:
-        for subject in concepts_of(relation.subject):
-            for object_ in concepts_of(relation.object):
+        for subject in read_concepts(relation.subject):
+            for object_ in read_concepts(relation.object):
                 triple = _in_order(subject, object_, relation.label, symmetric)
                 if triple not in found or relation.score > found[triple].score:
                     found[triple] = relation

@@ -14,9 +14,11 @@ from ..spans import get_spans
 
 # Chooses among the pairs that the signatures admit. Takes a Doc, its n entities in
 # text order and a bool array (n, n) of admitted (subject, object) pairs; returns an
-# int array (P, 2) of entity indices and how many pairs it left out, by reason.
+# int array (P, 2) of entity indices, and by reason those that it left out, bool arrays
+# (n, n). What it gives no reason for was "not chosen".
 PairFinder = Callable[
-    [Doc, Sequence[Span], numpy.ndarray], tuple[numpy.ndarray, Mapping[str, int]]
+    [Doc, Sequence[Span], numpy.ndarray],
+    tuple[numpy.ndarray, Mapping[str, numpy.ndarray]],
 ]
 
 # Entity type and id: two types may use the same ids.
@@ -35,7 +37,10 @@ class Candidates:
     asked (ndarray): The predicates that it is scored against, bool, (P, R + 1).
     n_hard (int): How many more are, in training: those that the auxiliary head ranks
         highest.
-    dropped (Mapping[str, int]): How many ordered pairs are no candidates, by reason.
+    reasons (Mapping[str, ndarray]): Ordered pairs that are no candidates, by reason,
+        bool, (n, n): "signature" (no predicate admits the types), "order" (only
+        symmetric ones do, in the order of the text) or what the `PairFinder` says.
+    type_map (Mapping[str, str]): Entity types, and as what they are read.
     """
 
     doc: Doc
@@ -45,7 +50,28 @@ class Candidates:
     allowed: numpy.ndarray
     asked: numpy.ndarray
     n_hard: int
-    dropped: Mapping[str, int]
+    reasons: Mapping[str, numpy.ndarray]
+    type_map: Mapping[str, str]
+
+    @property
+    def dropped(self) -> "Counter[str]":
+        """RETURNS (Counter): How many ordered pairs are no candidates, by reason."""
+        counts = {name: int(pairs.sum()) for name, pairs in self.reasons.items()}
+        return Counter({name: n for name, n in counts.items() if n})
+
+    def reason(self, subject: int, object_: int) -> str | None:
+        """Why an ordered pair is no candidate.
+
+        subject (int): The index of an entity.
+        object_ (int): The index of another one.
+        RETURNS (Optional[str]): The reason. None: it is one.
+        """
+        named = (x for x, pairs in self.reasons.items() if pairs[subject, object_])
+        return next(named, None)
+
+    def type_of(self, entity: Span) -> str:
+        """RETURNS (str): The type that predicates and model know an entity by."""
+        return self.type_map.get(entity.label_, entity.label_)
 
     def rows(self) -> dict[tuple[int, int], int]:
         """RETURNS (Dict[Tuple[int, int], int]): The row of each (subject, object)."""
@@ -95,6 +121,7 @@ def find_candidates(
     predicates: tuple[Predicate, ...],
     find_pairs: PairFinder,
     spans_key: str | None = None,
+    type_map: Mapping[str, str] | None = None,
 ) -> Candidates:
     """Find the candidate pairs of a Doc, and the predicates that each may have.
 
@@ -102,6 +129,7 @@ def find_candidates(
     predicates (Tuple[Predicate, ...]): R + 1 predicates, "no_relation" first.
     find_pairs (PairFinder): Chooses among the pairs that the signatures admit.
     spans_key (Optional[str]): Where the entities are, as in `get_entities`.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Candidates): The candidates, sorted by subject, then by object.
     RAISES (ValueError): If there are no predicates.
     """
@@ -110,22 +138,21 @@ def find_candidates(
             "There are no predicates to find relations for. Describe some with the "
             "component's `set_predicates`, or train it."
         )
+    type_map = type_map or {}
     entities = get_entities(doc, spans_key)
-    types = tuple(sorted({entity.label_ for entity in entities}))
+    type_of = [type_map.get(entity.label_, entity.label_) for entity in entities]
+    types = tuple(sorted(set(type_of)))
     in_order, reverse = admission_table(predicates, types)
-    type_ids = numpy.asarray([types.index(e.label_) for e in entities], dtype="int64")
+    type_ids = numpy.asarray([types.index(type_) for type_ in type_of], dtype="int64")
     admitted_in_order: Any = in_order[:, :, 1:].any(axis=2)
     admitted_reverse: Any = reverse[:, :, 1:].any(axis=2)
     subject_type, object_type = type_ids[:, None], type_ids[None, :]
     n = len(entities)
     before = numpy.triu(numpy.ones((n, n), dtype=bool), k=1)
-    admitted: numpy.ndarray = numpy.where(
-        before,
-        admitted_in_order[subject_type, object_type],
-        admitted_reverse[subject_type, object_type],
-    )
+    fits: numpy.ndarray = admitted_in_order[subject_type, object_type]
+    admitted = numpy.where(before, fits, admitted_reverse[subject_type, object_type])
     numpy.fill_diagonal(admitted, False)
-    pairs, dropped = find_pairs(doc, entities, admitted)
+    pairs, left_out = find_pairs(doc, entities, admitted)
     pairs = numpy.asarray(pairs, dtype="int64").reshape((-1, 2))
     pairs = pairs[numpy.lexsort((pairs[:, 1], pairs[:, 0]))]
     s, o = pairs[:, 0], pairs[:, 1]
@@ -134,7 +161,11 @@ def find_candidates(
         in_order[type_ids[s], type_ids[o]],
         reverse[type_ids[s], type_ids[o]],
     )
-    by_signature = n * (n - 1) - int(admitted.sum())
+    unexplained = admitted.copy()
+    unexplained[s, o] = False
+    for explained in left_out.values():
+        unexplained &= ~explained
+    distinct = ~numpy.eye(n, dtype=bool)
     return Candidates(
         doc,
         entities,
@@ -143,7 +174,13 @@ def find_candidates(
         allowed,
         asked=allowed,
         n_hard=0,
-        dropped=Counter(signature=by_signature) + Counter(dropped),
+        reasons={
+            "signature": distinct & ~fits,
+            "order": distinct & fits & ~admitted,
+            **left_out,
+            "not chosen": unexplained,
+        },
+        type_map=type_map,
     )
 
 
@@ -162,8 +199,8 @@ def build_candidate_pairs(
         fewest tokens between their spans and, among equals, the first in the text.
     max_pairs_per_concept (Optional[int]): How many pairs of mentions are kept for two
         concepts (`kb_id_`), nearest first.
-    RETURNS (PairFinder): The function. It counts what it leaves out under the names
-        "sentences", "tokens", "max_pairs" and "max_pairs_per_concept".
+    RETURNS (PairFinder): The function. Its reasons are "sentences", "tokens",
+        "max_pairs" and "max_pairs_per_concept".
     RAISES (ValueError): If a limit is too low to leave any pair.
     """
     limits = {
@@ -199,38 +236,39 @@ class CandidatePairs:
 
     def __call__(
         self, doc: Doc, entities: Sequence[Span], admitted: numpy.ndarray
-    ) -> tuple[numpy.ndarray, Mapping[str, int]]:
+    ) -> tuple[numpy.ndarray, Mapping[str, numpy.ndarray]]:
         starts = numpy.asarray([span.start for span in entities], dtype="int64")
         ends = numpy.asarray([span.end for span in entities], dtype="int64")
-        dropped: Counter = Counter()
+        left_out: dict[str, numpy.ndarray] = {}
         kept = admitted
         if self.max_sentences is not None and self._has_sentences(doc, entities):
             sentence = sentence_ids(doc)
             first = numpy.minimum.outer(sentence[starts], sentence[starts])
             last = numpy.maximum.outer(sentence[ends - 1], sentence[ends - 1])
             near = last - first < self.max_sentences
-            dropped["sentences"] = int((kept & ~near).sum())
+            left_out["sentences"] = kept & ~near
             kept = kept & near
         later_start = numpy.maximum.outer(starts, starts)
         earlier_end = numpy.minimum.outer(ends, ends)
         between = numpy.maximum(later_start - earlier_end, 0)
         if self.max_tokens is not None:
             near = between <= self.max_tokens
-            dropped["tokens"] = int((kept & ~near).sum())
+            left_out["tokens"] = kept & ~near
             kept = kept & near
         pairs = numpy.argwhere(kept)
         if self.max_pairs_per_concept is not None:
             distance = between[pairs[:, 0], pairs[:, 1]]
             pairs = pairs[numpy.argsort(distance, kind="stable")]
             near = self._nearest_of_concepts(entities, pairs)
-            dropped["max_pairs_per_concept"] = int((~near).sum())
+            left_out["max_pairs_per_concept"] = _mask(pairs[~near], len(entities))
             pairs = pairs[near]
         if self.max_pairs is not None and len(pairs) > self.max_pairs:
             distance = between[pairs[:, 0], pairs[:, 1]]
-            nearest = numpy.argsort(distance, kind="stable")[: self.max_pairs]
-            dropped["max_pairs"] = len(pairs) - self.max_pairs
-            pairs = pairs[nearest]
-        return pairs, dropped
+            pairs = pairs[numpy.argsort(distance, kind="stable")]
+            rest = pairs[self.max_pairs :]
+            left_out["max_pairs"] = _mask(rest, len(entities))
+            pairs = pairs[: self.max_pairs]
+        return pairs, left_out
 
     def _nearest_of_concepts(
         self, entities: Sequence[Span], pairs: numpy.ndarray
@@ -277,3 +315,9 @@ def sentence_ids(doc: Doc) -> numpy.ndarray:
     is_start = doc.to_array("SENT_START").astype("int64") == 1
     is_start[:1] = False
     return numpy.cumsum(is_start)
+
+
+def _mask(pairs: numpy.ndarray, n: int) -> numpy.ndarray:
+    mask = numpy.zeros((n, n), dtype=bool)
+    mask[pairs[:, 0], pairs[:, 1]] = True
+    return mask

@@ -72,6 +72,7 @@ def join_mentions(
         pairs=numpy.arange(2 * n).reshape((n, 2)),
         allowed=allowed_array,
         asked=allowed_array,
+        reasons={},
     )
     return concept_pairs, numpy.asarray(joined, dtype="float32").reshape(shape)
 

@@ -1,14 +1,12 @@
 """Dropped pairs: why two spans of a Doc are no candidate pair."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Span
 
 from ..predicates import Predicate
-from .candidates import Candidates, PairFinder, find_candidates, source_of
+from .candidates import Candidates, PairFinder, source_of
 
 SENTENCES = {
     "entity": "'{span}' is no entity of the Doc. Entities are read from {source}.",
@@ -30,7 +28,7 @@ class Dropped(NamedTuple):
 
     rule (str): "entity" (a span is none), "same mention", "signature" (none admits the
         types), "order" (symmetric predicates are asked the other way round), or as the
-        candidate rule counts it: "sentences", "tokens", "max_pairs",
+        candidate rule names it: "sentences", "tokens", "max_pairs",
         "max_pairs_per_concept" or a name of its own.
     sentence (str): The same in words.
     """
@@ -56,11 +54,14 @@ def why_dropped(
     RETURNS (Optional[Dropped]): The reason, or None if they are one.
     """
     s, o = (find_entity(found.entities, span) for span in (subject, object_))
-    if (s, o) in found.rows():
+    if -1 in (s, o) or s == o:
+        rule: str | None = "entity" if -1 in (s, o) else "same mention"
+    else:
+        rule = found.reason(s, o)
+    if rule is None:
         return None
-    rule = _find_rule(found, find_pairs, spans_key, s, o)
     types = [
-        (span if i == -1 else found.entities[i]).label_ or "no type"
+        found.type_of(span if i == -1 else found.entities[i]) or "no type"
         for i, span in ((s, subject), (o, object_))
     ]
     signatures = [_signature(predicate) for predicate in found.predicates[1:]]
@@ -83,34 +84,6 @@ def find_entity(entities: Sequence[Span], span: Span) -> int:
     same = [i for i, e in enumerate(entities) if (e.start, e.end) == place]
     typed = [i for i in same if entities[i].label == span.label]
     return (typed or same or [-1])[0]
-
-
-def _find_rule(
-    found: Candidates, find_pairs: PairFinder, spans_key: str | None, s: int, o: int
-) -> str:
-    if -1 in (s, o):
-        return "entity"
-    if s == o:
-        return "same mention"
-    is_admitted = False
-
-    def find_others(
-        doc: Doc, entities: Sequence[Span], admitted: numpy.ndarray
-    ) -> tuple[numpy.ndarray, Mapping[str, int]]:
-        nonlocal is_admitted
-        is_admitted = bool(admitted[s, o])
-        others = admitted.copy()
-        others[s, o] = False
-        return find_pairs(doc, entities, others)
-
-    others = find_candidates(found.doc, found.predicates, find_others, spans_key)
-    if not is_admitted:
-        types = found.entities[s].label_, found.entities[o].label_
-        admits = any(predicate.admits(*types) for predicate in found.predicates[1:])
-        return "order" if admits else "signature"
-    # A rule counts what it leaves out: without this pair one less.
-    fewer = Counter(found.dropped) - Counter(others.dropped)
-    return next(iter(fewer), "not counted")
 
 
 def _signature(predicate: Predicate) -> str:

@@ -29,8 +29,8 @@ class Gold(NamedTuple):
     own (ndarray): The predicates that the Doc was annotated with, bool, (R + 1,).
     lost (Mapping[str, int]): Gold relations that no candidate stands for, by reason:
         "label" (no such predicate), "entity" (the Doc lacks one), "same mention" (as
-        subject and object), "signature" (it does not allow the types) or "not a
-        candidate" (the pair is none, of those that `Candidates.dropped` counts).
+        subject and object), "signature" (it does not allow the types) or why the pair
+        is no candidate (see `Candidates.reasons`).
     unknown (Mapping[str, int]): Of those lost by "label", the labels.
     total (int): How many gold relations the Doc has, a symmetric one once, whichever
         way round.
@@ -128,7 +128,7 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
         elif pair[0] == pair[1]:
             lost["same mention"] += 1
         elif not found.predicates[label].admits(
-            *(found.entities[i].label_ for i in pair)
+            *(found.type_of(found.entities[i]) for i in pair)
         ):
             lost["signature"] += 1
         else:
@@ -136,7 +136,7 @@ def find_gold(example: Example, found: Candidates, relations_key: str) -> Gold:
                 pair.sort()
             row = rows.get((pair[0], pair[1]))
             if row is None:
-                lost["not a candidate"] += 1
+                lost[found.reason(pair[0], pair[1]) or "not chosen"] += 1
             else:
                 labels[row] = labels[row] or label
                 positive[row, label] = decided[row] = True

@@ -1,17 +1,81 @@
-"""The report on the training data: what there is to learn from, and what is lost."""
+"""The report on annotated data: what there is to learn from, and what is lost."""
 
 import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy
 from spacy.training import Example
 
-from ..pairs.candidates import Candidates
+from ..output.scorer import concept_triples
+from ..pairs.candidates import Candidates, Concept, concepts_of
 from ..predicates import Predicate
 from .gold import Gold, find_gold, gold_relations
 
 logger = logging.getLogger("spacy")
+
+
+class DataReport:
+    """What some examples have to learn from, or to be scored on.
+
+    labels (Counter): The gold relations, by label.
+    pairs (List[int]): The candidate pairs of each Doc.
+    positive (int): Candidate pairs with a relation.
+    further (int): Gold relations between pairs that have another one already.
+    lost (Counter): Gold relations that no candidate stands for, by reason.
+    dropped (Counter): Ordered pairs that are no candidates, by reason.
+    violations (Counter): Gold relations that the signature of their predicate does not
+        admit, as "label (subject type -> object type)".
+    concepts (int): Gold relations between concepts, in each Doc once.
+    concepts_found (int): Those of which a pair of mentions is a candidate.
+    """
+
+    def __init__(self) -> None:
+        self.labels: Counter[str] = Counter()
+        self.pairs: list[int] = []
+        self.positive = 0
+        self.further = 0
+        self.lost: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.violations: Counter[str] = Counter()
+        self.concepts = self.concepts_found = 0
+
+    def add(self, example: Example, found: Candidates, relations_key: str) -> None:
+        """Add an example.
+
+        example (Example): The example.
+        found (Candidates): The candidates of its predicted Doc.
+        relations_key (str): Where the gold relations are.
+        """
+        gold = find_gold(example, found, relations_key)
+        relations = gold_relations(example, relations_key)
+        self.labels.update(relation.label for relation in relations)
+        self.pairs.append(len(found.pairs))
+        self.positive += int((gold.labels > 0).sum())
+        self.further += gold.further
+        self.lost.update(gold.lost)
+        self.dropped.update(found.dropped)
+        if gold.lost.get("signature"):
+            self.violations.update(_violations(example, found, relations_key))
+        symmetric = [p.label for p in found.predicates if p.symmetric]
+        concepts = concept_triples(
+            example.reference, relations_key, symmetric, found.type_map
+        )
+        self.concepts += len(concepts)
+        self.concepts_found += len(concepts & _concepts_of(found, gold, symmetric))
+
+    @property
+    def relations(self) -> int:
+        """RETURNS (int): The number of gold relations."""
+        return self.labels.total()
+
+    @property
+    def candidate_recall(self) -> float:
+        """RETURNS (float): The share of gold relations whose pair is a candidate."""
+        if not self.relations:
+            return 1.0
+        return 1.0 - self.lost.total() / self.relations
 
 
 def check_types(predicates: Sequence[Predicate], types: Sequence[str]) -> None:
@@ -44,39 +108,28 @@ def report_data(
     candidates (Iterable[Candidates]): The candidates of each predicted Doc.
     relations_key (str): Where the gold relations are.
     """
-    lost: Counter = Counter()
-    dropped: Counter = Counter()
-    violations: Counter = Counter()
-    n_docs = n_pairs = n_positive = total = further = 0
+    report = DataReport()
     for example, found in zip(examples, candidates):
-        gold = find_gold(example, found, relations_key)
-        n_docs += 1
-        n_pairs += len(found.pairs)
-        n_positive += int((gold.labels > 0).sum())
-        total += gold.total
-        further += gold.further
-        lost.update(gold.lost)
-        dropped.update(found.dropped)
-        if gold.lost.get("signature"):
-            violations.update(_violations(example, found.predicates, relations_key))
-    recall = (total - sum(lost.values())) / total if total else 1.0
+        report.add(example, found, relations_key)
+    lost, total = count_by_reason(report.lost), report.relations
     logger.log(
-        logging.WARNING if lost or further else logging.INFO,
+        logging.WARNING if report.lost or report.further else logging.INFO,
         "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of %d "
         "gold relations (lost by reason: %s; further labels of a pair: %d); pairs that "
         "are no candidates: %s",
-        *(name, n_docs, n_pairs, n_positive, 100 * recall, total),
-        *(count_by_reason(lost), further, count_by_reason(dropped)),
+        *(name, len(report.pairs), sum(report.pairs), report.positive),
+        *(100 * report.candidate_recall, total, lost, report.further),
+        count_by_reason(report.dropped),
     )
-    if violations:
+    if report.violations:
         warnings.warn(
             "Gold relations that violate the signature of their predicate can't be "
-            f"learned or found: {count_by_reason(violations):.1000}."
+            f"learned or found: {count_by_reason(report.violations):.1000}."
         )
-    if total and not n_positive:
+    if total and not report.positive:
         warnings.warn(
             f"None of the {total} gold relations is between candidates, so '{name}' "
-            f"has nothing to learn. Lost by reason: {count_by_reason(lost)}."
+            f"has nothing to learn. Lost by reason: {lost}."
         )
 
 
@@ -110,11 +163,31 @@ def count_by_reason(counts: Mapping[str, int]) -> str:
 
 
 def _violations(
-    example: Example, predicates: Sequence[Predicate], relations_key: str
+    example: Example, found: Candidates, relations_key: str
 ) -> Iterator[str]:
-    by_label = {predicate.label: predicate for predicate in predicates}
+    by_label = {predicate.label: predicate for predicate in found.predicates}
     for subject, object_, label, _ in gold_relations(example, relations_key):
-        if label in by_label and not by_label[label].admits(
-            subject.label_, object_.label_
-        ):
-            yield f"{label} ({subject.label_} -> {object_.label_})"
+        types = found.type_of(subject), found.type_of(object_)
+        if label in by_label and not by_label[label].admits(*types):
+            yield f"{label} ({types[0]} -> {types[1]})"
+
+
+def _concepts_of(
+    found: Candidates, gold: Gold, symmetric: Sequence[str]
+) -> set[tuple[Concept, Concept, str]]:
+    """The relations between concepts that candidates stand for."""
+    concepts = [
+        [(found.type_of(entity), id_) for _, id_ in concepts_of(entity)]
+        for entity in found.entities
+    ]
+    triples = set()
+    for row, r in numpy.argwhere(gold.positive[:, 1:]).tolist():
+        label = found.predicates[r + 1].label
+        s, o = found.pairs[row].tolist()
+        for subject in concepts[s]:
+            for object_ in concepts[o]:
+                ends = [subject, object_]
+                if label in symmetric:
+                    ends.sort()
+                triples.add((ends[0], ends[1], label))
+    return triples

@@ -8,7 +8,13 @@ from formats_page import DOCS, PAGE, SECTIONS
 
 from spacy_dualre.cli.convert import convert
 from spacy_dualre.corpora import CORPORA, format_names
-from spacy_dualre.corpora.jsonl import KNOWN, KNOWN_OF_ENTITY, KNOWN_OF_RELATION
+from spacy_dualre.corpora.jsonl import (
+    KNOWN,
+    KNOWN_OF_ENTITY,
+    KNOWN_OF_RELATION,
+    OF_RESULTS,
+    OF_RESULTS_OF_RELATION,
+)
 
 SCHEMA = json.loads((DOCS / "jsonl.schema.json").read_text("utf8"))
 
@@ -48,11 +54,11 @@ def test_own_format(tmp_path):
 
 def test_schema_has_the_fields_of_the_format():
     properties = SCHEMA["properties"]
-    assert set(properties) == set(KNOWN)
+    assert set(properties) == {*KNOWN, *OF_RESULTS}
     entity = properties["entities"]["items"]["properties"]
     relation = properties["relations"]["items"]["properties"]
     assert set(entity) == set(KNOWN_OF_ENTITY)
-    assert set(relation) == set(KNOWN_OF_RELATION)
+    assert set(relation) == {*KNOWN_OF_RELATION, *OF_RESULTS_OF_RELATION}
 
 
 def test_schema_accepts_the_examples():

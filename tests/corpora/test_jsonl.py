@@ -146,6 +146,23 @@ def test_concepts_as_a_list(convert_files):
     assert docs["train"][0].spans["entities"][0].kb_id_ == "Q1,Q2"
 
 
+def test_another_name_of_the_id_is_a_loss_that_names_the_right_one(convert_files):
+    entities = [{**ENTITIES[1], "kb_id": "Q3"}]
+    document = {"text": TEXT, "entities": entities}
+    _, report = convert_files("jsonl", {"train.jsonl": lines(document)})
+    ((_, finding, _),) = report.losses()
+    assert finding.what == "field 'kb_id'"
+    assert "has start, end, label, id, text" in finding.reason
+    assert "the concept of an entity is its id" in finding.reason
+
+
+def test_results_of_apply_can_be_read(convert_files):
+    relations = [{**RELATIONS[0], "score": 0.93}]
+    document = {**DOCUMENT, "relations": relations, "model": "en_mine 1.0"}
+    docs, _ = convert_files("jsonl", {"train.jsonl": lines(document)}, strict=True)
+    assert len(get_relations(docs["train"][0])) == 1
+
+
 def test_sentences_and_tokens_of_the_file(convert_files):
     document = {
         "text": "Ann saw Dr. Poe. So?",
