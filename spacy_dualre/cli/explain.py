@@ -65,7 +65,8 @@ def explain_cli(
     if explanation.dropped is not None:
         msg.warn("Not a candidate pair", explanation.dropped.sentence)
         return
-    msg.text(f"Read as: {explanation.text}")
+    if explanation.text is not None:
+        msg.text(f"Read as: {explanation.text}")
     if explanation.shortened:
         cut = ", ".join(SHORTENED[name] for name in explanation.shortened)
         msg.warn(f"Shortened to fit the encoder: {cut}")

@@ -16,8 +16,10 @@ from thinc.types import Floats2d
 
 from ..component import DualRelationExtractor
 from ..encoding.batches import Inputs
-from ..model.architectures import in_question, with_settings
+from ..encoding.wordpieces import Fillings
+from ..model.architectures import with_settings
 from ..model.shim import DualEncoderShim
+from ..model.step import in_question
 from ..pairs.candidates import Candidates, get_entities
 from ..pairs.dropped import Dropped, find_entity, why_dropped
 from ..predicates import Predicate
@@ -62,7 +64,8 @@ class Explanation(NamedTuple):
     subject (Span): The subject.
     object (Span): The object.
     dropped (Optional[Dropped]): Why the pair is no candidate. None: it is one.
-    text (Optional[str]): The text as the instance encoder reads it.
+    text (Optional[str]): The text as the instance encoder reads it. None: a Tok2Vec
+        layer reads that of the Doc.
     shortened (Tuple[str, ...]): What did not fit the encoder: keys of `SHORTENED`.
     opinions (Tuple[Opinion, ...]): The predicates, most probable first; empty where the
         pair is no candidate.
@@ -226,23 +229,30 @@ def _distance(one: Span, other: Span) -> int:
 
 def _read(
     shim: DualEncoderShim, single: Candidates
-) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+) -> tuple[str | None, tuple[str, ...], list[tuple[str, ...]]]:
     """The text of one pair, what of it is shortened, and for each predicate its
-    descriptions, all as the encoders read them."""
-    pairs = shim.pair_tokenizer.locate([single])
-    (text,) = _decode(shim, shim.settings.reading.build(pairs, numpy.arange(1)))
-    shortened = [name for name in SHORTENED if pairs.clipped[name]]
+    descriptions, all as the encoders read them. The text of a Tok2Vec layer is the
+    Doc's."""
+    text: str | None = None
+    shortened: list[str] = []
+    fillings: Fillings
+    if shim.settings.reading is None:
+        fillings = shim.pair_tokenizer.types_of([single])
+    else:
+        fillings = pairs = shim.pair_tokenizer.locate([single])
+        (text,) = _decode(shim, shim.settings.reading.build(pairs, numpy.arange(1)))
+        shortened = [name for name in SHORTENED if pairs.clipped[name]]
     if shim.settings.alpha == 1:
         return text, tuple(shortened), [() for _ in single.predicates]
     described = shim.describe(single.predicates)
-    surfaces = described.surfaces(pairs)[pairs.surfaces[0]]
-    lengths = pairs.surface_spans[surfaces] @ (-1, 1)
+    surfaces = described.surfaces(fillings)[fillings.surfaces[0]]
+    lengths = fillings.surface_spans[surfaces] @ (-1, 1)
     if shim.settings.fill_spans and lengths.max() > described.max_filled:
         shortened.append("description")
     subjects, objects = (numpy.full(described.n, surface) for surface in surfaces)
     texts = _decode(
         shim,
-        described.build(pairs, subjects, objects, numpy.arange(described.n)),
+        described.build(fillings, subjects, objects, numpy.arange(described.n)),
     )
     return (
         text,
@@ -285,7 +295,7 @@ def _opinions(
             left: Any = in_question(given, settings.prune)
             pruned = ~left[0].cpu().numpy() & single.allowed[0]
     s, o = single.pairs[0].tolist()
-    types = single.entities[s].label_, single.entities[o].label_
+    types = [single.type_of(single.entities[i]) for i in (s, o)]
 
     def skipped(r: int, predicate: Predicate) -> str | None:
         if single.allowed[0, r]:
