@@ -68,6 +68,16 @@ def test_evaluate_prints_and_saves_the_scores_of_every_predicate(
     assert not re.search(r"^concept ", result.output, re.MULTILINE)
 
 
+def test_evaluate_prints_no_warning_and_no_progress_into_a_log(
+    run, trained_path, tmp_path, recwarn
+):
+    gold = write_corpus(tmp_path / "gold.spacy", make_docs(spacy.blank("en").vocab))
+    result = run("evaluate", trained_path, gold)
+    assert result.exit_code == 0, result.output
+    assert not recwarn.list
+    assert "Reading" not in result.output
+
+
 def test_evaluate_prints_the_scores_of_concepts(run, trained_path, tmp_path):
     docs = make_docs(spacy.blank("en").vocab)
     for doc in docs:

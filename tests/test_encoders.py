@@ -273,7 +273,12 @@ def test_a_stored_config_can_ask_for_no_code(any_encoder):
 
 
 CODE = "open({!r}, 'w').close()\nclass Config: ...\nModel = Tokenizer = Config\n"
-OWN_CODE = {f"Auto{name}": f"own.{name}" for name in ("Config", "Model", "Tokenizer")}
+OWN_CODE = {
+    "AutoConfig": "own.Config",
+    "AutoModel": "own.Model",
+    "AutoTokenizer": ["own.Tokenizer", None],
+}
+ASKING = [{}, {"model_type": "own"}, {"tokenizer_class": "Own"}]
 
 
 def with_code(files, trace, **config):
@@ -286,8 +291,16 @@ def with_code(files, trace, **config):
     return files
 
 
-@pytest.mark.parametrize("config", [{}, {"model_type": "own", "tokenizer_class": "X"}])
-def test_an_encoder_in_a_folder_runs_no_code_of_its_own(bert, tmp_path, config):
+@pytest.fixture
+def says_yes(monkeypatch):
+    """A user who agrees to whatever is asked."""
+    monkeypatch.setattr("builtins.input", lambda *args: "y")
+
+
+@pytest.mark.parametrize("config", ASKING)
+def test_an_encoder_in_a_folder_runs_no_code_of_its_own(
+    bert, tmp_path, config, says_yes
+):
     folder, trace = tmp_path / "encoder", tmp_path / "trace"
     folder.mkdir()
     whole = {path.name: path.read_bytes() for path in Path(bert).iterdir()}
@@ -302,13 +315,13 @@ def test_an_encoder_in_a_folder_runs_no_code_of_its_own(bert, tmp_path, config):
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("config", [{}, {"tokenizer_class": "Own"}])
-def test_a_stored_tokenizer_runs_no_code_of_its_own(bert, tmp_path, config):
+@pytest.mark.parametrize("config", ASKING)
+def test_a_stored_tokenizer_runs_no_code_of_its_own(bert, tmp_path, config, says_yes):
     tokenizer, encoder = load_encoder(bert)
     trace = tmp_path / "trace"
     files = with_code(tokenizer_to_files(tokenizer), trace, **config)
     try:
-        loaded = tokenizer_from_files(files, encoder.config.to_dict())
+        loaded = tokenizer_from_files(files, {**encoder.config.to_dict(), **config})
     except ValueError:
         pass
     else:
