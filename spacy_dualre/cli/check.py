@@ -106,7 +106,8 @@ def print_check(found: Check) -> None:
     rows.append([f"candidate recall of {what}, %", *percent])
     if reports:
         aligns = ("l", *("r" for _ in reports))
-        msg.table(rows, header=["", *reports], aligns=aligns, divider=True)
+        header = ["", *reports]
+        msg.table(rows, header=header, aligns=aligns, divider=True, max_col=60)
     for finding in found.findings:
         if finding.fatal:
             msg.fail(finding.what, finding.advice)

@@ -211,7 +211,9 @@ def _choose_model(recipe: Recipe, facts: CorpusFacts, optimize: str, gpu: bool) 
 
 def _choose_steps(recipe: Recipe, facts: CorpusFacts, n_train: int, gpu: bool) -> None:
     per_doc = facts.relations / max(facts.docs, 1)
-    size = min(max(round(RELATIONS_OF_BATCH / max(per_doc, 0.1)), 1), MAX_BATCH)
+    # No more than an eighth of few documents, of which there would be few batches.
+    most = min(MAX_BATCH, max(n_train // 8, 1))
+    size = min(max(round(RELATIONS_OF_BATCH / max(per_doc, 0.1)), 1), most)
     seen = max(round(RELATIONS_SEEN[gpu] / max(per_doc * n_train, 1)), 1)
     passes = min(PASSES[gpu], seen)
     steps, frequency = plan_steps(max(n_train, 1), size, passes)
