@@ -190,9 +190,9 @@ class DualRelationExtractor(ChangeablePipe):
         if not any(len(found.pairs) for found in batch):
             self._warn_without_entities([found.doc for found in batch])
         batch = self.sampler(batch, golds)
-        n_pairs = sum(len(found.pairs) for found in batch)
-        if not n_pairs:
+        if not any(len(found.doc) for found in batch):
             return losses
+        n_pairs = max(sum(len(found.pairs) for found in batch), 1)
         set_dropout_rate(self.model, drop)
         split = self.model.attrs.get("split", lambda model, batch: [batch])
         for part in split(self.model, batch):

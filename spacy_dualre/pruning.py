@@ -10,9 +10,10 @@ from thinc.api import torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from .component import DualRelationExtractor
-from .model.architectures import in_question, leave_in_question, with_settings
+from .model.architectures import with_settings
 from .model.scores import Scores
 from .model.shim import get_shim
+from .model.step import in_question, leave_in_question
 from .output.probabilities import Scored, to_probabilities
 
 
@@ -39,6 +40,11 @@ def measure_pruning(
         raise ValueError(
             f"'{component.name}' reads no descriptions, so there is nothing to prune: "
             "alpha is 1 or predict_with is head."
+        )
+    if settings.reading is None:
+        raise ValueError(
+            f"'{component.name}' reads each description once for all pairs, so there "
+            "is nothing to prune."
         )
     if settings.alpha == 0:
         raise ValueError(

@@ -135,6 +135,12 @@ class Bench:
         self.module: DualEncoder = self.shim.module
         self.device = self.module.log_scale.device
         self.settings = self.shim.settings
+        if self.settings.reading is None:
+            raise ValueError(
+                f"'{NAME}' has no instance encoder of its own, whose modes could be "
+                "measured: its text is read by another component."
+            )
+        self.reading = self.settings.reading
         self.descriptions = self.shim.describe(self.component.predicates)
         self.rate = MatrixRate(self.device)
         found = [self.component.find_candidates(doc) for doc in docs]
@@ -151,7 +157,7 @@ class Bench:
     @property
     def kind(self) -> str:
         """RETURNS (str): What the model is, to name its rows; "" for the usual one."""
-        name, reading = "", self.settings.reading
+        name, reading = "", self.reading
         if isinstance(reading, LevitatedReading):
             name = "levitated-both " if reading.markers == "both" else "levitated "
         if self.settings.alpha == 1:
@@ -237,7 +243,7 @@ class Bench:
         )
         runs.dual = numpy.concatenate(dual) if dual else None
         runs.head = numpy.concatenate(head) if head else None
-        runs.needed = self._needed(misses.lengths, self.settings.reading)
+        runs.needed = self._needed(misses.lengths, self.reading)
         if self.trained and runs.f1 is None:
             runs.f1 = self._f1(scored)
 
@@ -284,9 +290,10 @@ class Bench:
         chosen = numpy.arange(len(self.pairs)) if rows is None else rows.nonzero()[0]
         instances = reading.build(self.pairs, chosen).lengths
         lengths = numpy.concatenate([*descriptions, numpy.zeros(0, dtype="int64")])
-        module = self.module
-        encoder = module.predicate_encoder or module.instance_encoder
-        return multiply_adds(module.instance_encoder.config, instances) + multiply_adds(
+        reads_instances = self.module.instance_encoder
+        assert reads_instances is not None
+        encoder = self.module.predicate_encoder or reads_instances
+        return multiply_adds(reads_instances.config, instances) + multiply_adds(
             encoder.config, lengths
         )
 

@@ -42,6 +42,7 @@ def score_batch(
     subjects, objects = numpy.repeat(pairs.surfaces[rows], n_descriptions, axis=0).T
     filled = descriptions.build(pairs, subjects, objects, each)
     with torch.no_grad():
+        assert module.instance_encoder is not None
         h = _read(module, module.instance_encoder, instances, length)
         encoder = module.predicate_encoder or module.instance_encoder
         d = _read(module, encoder, filled, length)

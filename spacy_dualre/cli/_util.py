@@ -53,6 +53,10 @@ def load_pipeline(
     get_extractor(trained, component)
     if ner is None:
         return trained
+    for name, pipe in trained.pipeline:
+        if component in getattr(pipe, "listening_components", ()):
+            # It takes along what it has its vectors from.
+            trained.replace_listeners(name, component, ["model.tok2vec"])
     nlp = spacy.load(ner)
     nlp.add_pipe(component, source=trained)
     return nlp

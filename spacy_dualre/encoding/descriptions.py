@@ -12,7 +12,7 @@ import numpy
 from ..predicates import SLOTS, Predicate
 from .batches import Inputs, gather_ranges
 from .markers import N_MARKERS, N_SPECIAL
-from .wordpieces import Pairs, PairTokenizer
+from .wordpieces import Fillings, PairTokenizer
 
 
 class Descriptions:
@@ -73,45 +73,45 @@ class Descriptions:
         drawn[order[first]] = True
         return drawn
 
-    def surfaces(self, pairs: Pairs) -> numpy.ndarray:
+    def surfaces(self, fillings: Fillings) -> numpy.ndarray:
         """Find which surface stands in a description for each.
 
-        pairs (Pairs): The pairs.
+        fillings (Fillings): The surfaces.
         RETURNS (ndarray): For each surface itself; or, where descriptions are read
             without spans, so that only the type counts, one of the same type, (S,).
         """
         if self.fill_spans:
-            return numpy.arange(len(pairs.types))
+            return numpy.arange(len(fillings.types))
         _, first, of_type = numpy.unique(
-            pairs.types, return_index=True, return_inverse=True
+            fillings.types, return_index=True, return_inverse=True
         )
         return first[of_type]
 
     def build(
         self,
-        pairs: Pairs,
+        fillings: Fillings,
         subjects: numpy.ndarray,
         objects: numpy.ndarray,
         descriptions: numpy.ndarray,
     ) -> Inputs:
         """Fill descriptions.
 
-        pairs (Pairs): The pairs whose spans fill them.
+        fillings (Fillings): What they are filled with.
         subjects (ndarray): The surface of each subject, int, (n,).
         objects (ndarray): The surface of each object, int, (n,).
         descriptions (ndarray): Which descriptions, int, (n,).
         RETURNS (Inputs): n inputs.
         """
-        pool = numpy.concatenate([pairs.pool, self._ids])
+        pool = numpy.concatenate([fillings.pool, self._ids])
         swap = self._object_first[descriptions]
-        parts = self._parts[descriptions] + len(pairs.pool)
-        columns: list[tuple[Any, Any]] = [(pairs.first_at, pairs.first_at + 1)]
+        parts = self._parts[descriptions] + len(fillings.pool)
+        columns: list[tuple[Any, Any]] = [(fillings.first_at, fillings.first_at + 1)]
         for slot in range(2):
             is_object = swap if slot == 0 else ~swap
             surface = numpy.where(is_object, objects, subjects)
-            start, end = pairs.surface_spans[surface].T
+            start, end = fillings.surface_spans[surface].T
             keep = numpy.minimum(end - start, self.max_filled if self.fill_spans else 0)
-            marker = N_MARKERS * pairs.types[surface] + 2 * is_object
+            marker = N_MARKERS * fillings.types[surface] + 2 * is_object
             columns += [
                 (parts[:, slot, 0], parts[:, slot, 1]),
                 (marker, marker + 1),
@@ -120,7 +120,7 @@ class Descriptions:
                 (marker + 1, marker + 2),
             ]
         columns += [(parts[:, 2, 0], parts[:, 2, 1])]
-        columns += [(pairs.last_at, pairs.last_at + 1)]
+        columns += [(fillings.last_at, fillings.last_at + 1)]
         starts = numpy.empty((len(swap), len(columns)), dtype="int64")
         ends = numpy.empty_like(starts)
         for column, (start, end) in enumerate(columns):

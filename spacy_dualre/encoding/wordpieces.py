@@ -17,31 +17,39 @@ from .markers import N_SPECIAL, gaps_in_spans, marked_types, marker_texts, sort_
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The wordpieces of P pairs of some Docs. All arrays are int64; the positions are
-    positions in `pool`.
+class Fillings:
+    """What stands in the descriptions of P pairs. All arrays are int64; the positions
+    are positions in `pool`.
 
-    pool (ndarray): The markers of each type, [CLS], [SEP], then the Docs' wordpieces.
+    pool (ndarray): The markers of each type, [CLS], [SEP], then wordpieces of texts.
     first_at (int): Where [CLS] is.
     last_at (int): Where [SEP] is.
-    spans (ndarray): Subject start and end, object start and end, (P, 4).
-    window (ndarray): Start and end of the context that is read, (P, 2).
     surfaces (ndarray): Which surface the subject and the object have, (P, 2).
     surface_spans (ndarray): Start and end of each surface's wordpieces, (S, 2).
     types (ndarray): The entity type of each surface, as an index of markers, (S,).
-    max_length (int): Wordpieces of an input at most, special ones included.
-    clipped (Mapping[str, int]): How many pairs do not fit the encoder whole, by what
-        is cut: "context", "middle" (of the text between the spans) or "span".
     """
 
     pool: numpy.ndarray
     first_at: int
     last_at: int
-    spans: numpy.ndarray
-    window: numpy.ndarray
     surfaces: numpy.ndarray
     surface_spans: numpy.ndarray
     types: numpy.ndarray
+
+
+@dataclass(frozen=True)
+class Pairs(Fillings):
+    """The wordpieces of P pairs of some Docs, and where in them the pairs are.
+
+    spans (ndarray): Subject start and end, object start and end, (P, 4).
+    window (ndarray): Start and end of the context that is read, (P, 2).
+    max_length (int): Wordpieces of an input at most, special ones included.
+    clipped (Mapping[str, int]): How many pairs do not fit the encoder whole, by what
+        is cut: "context", "middle" (of the text between the spans) or "span".
+    """
+
+    spans: numpy.ndarray
+    window: numpy.ndarray
     max_length: int
     clipped: Counter
 
@@ -171,6 +179,28 @@ class PairTokenizer:
             types=numpy.asarray(surfaces.types, dtype="int64"),
             max_length=self.max_length,
             clipped=clipped,
+        )
+
+    def types_of(self, batch: Sequence[Candidates]) -> Fillings:
+        """Find what stands in descriptions that are read without spans: types alone.
+
+        batch (Sequence[Candidates]): The candidates of each Doc.
+        RETURNS (Fillings): Those of the pairs of all Docs, in order.
+        """
+        of_pairs = [numpy.zeros((0, 2), dtype="int64")]
+        for found in batch:
+            types = [
+                self._types.get(found.type_of(entity), 0) for entity in found.entities
+            ]
+            of_pairs.append(numpy.asarray(types, dtype="int64")[found.pairs])
+        n_types = len(self._types)
+        return Fillings(
+            pool=self._head,
+            first_at=len(self._head) - 2,
+            last_at=len(self._head) - 1,
+            surfaces=numpy.concatenate(of_pairs),
+            surface_spans=numpy.zeros((n_types, 2), dtype="int64"),
+            types=numpy.arange(n_types),
         )
 
     def _window(

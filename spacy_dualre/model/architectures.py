@@ -2,29 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy
-import torch
-from spacy.tokens import Doc
-from thinc.api import Model, torch2xp, xp2torch
-from thinc.types import Floats2d
-from torch import Tensor
+from thinc.api import Model
 
 from ..encoding.marked import MarkedReading
 from ..encoding.reading import Reading
 from ..encoding.wordpieces import Pairs
 from ..pairs.candidates import Candidates
-from .dual_encoder import Instances, to_device
+from .dual_encoder import Instances
 from .encoders import add_markers, load_encoder
 from .scores import Scores
-from .shim import DualEncoderShim, Settings, get_shim
+from .settings import Settings
+from .shim import DualEncoderShim, get_shim
 from .start import load_start
-
-# Scores computed at once while predicting: bounds the memory of pairs x predicates x H.
-SCORES_AT_ONCE = 16384
-# z and l of some pairs, as in `Scores`.
-Outputs = tuple[Tensor | None, Tensor | None]
+from .step import Step
 
 
 def build_dual_encoder(
@@ -84,29 +77,6 @@ def build_dual_encoder(
         without it learns from whole batches.
     RAISES (ValueError): If an argument is out of its range.
     """
-    _check(0 <= alpha <= 1, "alpha must be between 0 and 1", alpha)
-    _check(0 <= prune < 1, "prune must be at least 0 and less than 1", prune)
-    _check(temperature > 0, "temperature must be more than 0", temperature)
-    _check(max_length >= 16, "max_length must be at least 16", max_length)
-    _check(context_length >= 0, "context_length can't be negative", context_length)
-    _check(temperature_lr >= 0, "temperature_lr can't be negative", temperature_lr)
-    _check(0 <= type_dropout <= 1, "type_dropout must be in [0, 1]", type_dropout)
-    _check(
-        max_tokens is None or max_tokens > 0,
-        "max_tokens must be more than 0, or null",
-        max_tokens,
-    )
-    _check(cache_size >= 0, "cache_size can't be negative", cache_size)
-    _check(
-        prune == 0 or alpha > 0,
-        "prune must be 0 where alpha is 0, because the head is not trained",
-        prune,
-    )
-    _check(
-        predict_with == "dual" or alpha > 0,
-        "predict_with must be dual where alpha is 0, because the head is not trained",
-        predict_with,
-    )
     settings = Settings(
         encoder=encoder,
         start=start,
@@ -126,7 +96,14 @@ def build_dual_encoder(
         max_tokens=max_tokens,
         cache_size=cache_size,
     )
-    return _make_model(DualEncoderShim(settings))
+    return Model(
+        "dual_encoder",
+        forward,
+        init=init,
+        dims={"nO": None},
+        attrs={"dropout_rate": 0.0, "split": split},
+        shims=[DualEncoderShim(settings)],
+    )
 
 
 def with_settings(
@@ -134,14 +111,23 @@ def with_settings(
 ) -> Model[list[Candidates], Scores]:
     """Make a model that predicts otherwise, with the same weights.
 
-    model (Model): A model that `build_dual_encoder` returned, initialized.
+    model (Model): A model that `build_dual_encoder` or `build_shared_encoder` returned,
+        initialized.
     changes (Any): Arguments of `build_dual_encoder`: `predict_with`, `prune`,
         `mixed_precision` or `cache_size`.
     RETURNS (Model[List[Candidates], Scores]): The other model. The first stays as it
         is.
     """
     shim = get_shim(model)
-    return _make_model(shim.with_settings(replace(shim.settings, **changes)))
+    return Model(
+        model.name,
+        model._func,
+        init=model.init,
+        dims={"nO": model.get_dim("nO")},
+        layers=model.layers,
+        attrs=dict(model.attrs),
+        shims=[shim.with_settings(replace(shim.settings, **changes))],
+    )
 
 
 def init(
@@ -154,11 +140,8 @@ def init(
     """
     shim = get_shim(model)
     settings = shim.settings
-    if not X:
-        raise ValueError(
-            "The dual encoder takes the predicates and entity types from X, so there "
-            "must be at least one Doc's candidates in it."
-        )
+    types, labels = types_and_labels(X)
+    assert settings.reading is not None
     start = None if settings.start is None else load_start(settings.start, settings)
     if start is not None:
         tokenizer, instance_encoder = start.tokenizer, start.module.instance_encoder
@@ -169,9 +152,7 @@ def init(
     if not settings.tie_encoders and settings.alpha < 1:
         own = None if start is None else start.module.predicate_encoder
         encoders.append(load_encoder(settings.encoder)[1] if own is None else own)
-    types = {found.type_of(entity) for found in X for entity in found.entities}
-    add_markers(tokenizer, encoders, sorted(types))
-    labels = [predicate.label for predicate in X[0].predicates]
+    add_markers(tokenizer, encoders, types)
     model.set_dim("nO", len(labels), force=True)
     shim.set_module(
         tokenizer,
@@ -181,8 +162,24 @@ def init(
     )
     if start is not None:
         shim.module.copy_projections(start.module)
-    if settings.alpha < 1:
+    if X and settings.alpha < 1:
         shim.describe(X[0].predicates)  # refuses descriptions that are too long
+
+
+def types_and_labels(X: list[Candidates] | None) -> tuple[list[str], list[str]]:
+    """Find what a model is made for.
+
+    X (Optional[List[Candidates]]): Candidates of gold Docs.
+    RETURNS (Tuple[List[str], List[str]]): The entity types and the predicates' labels.
+    RAISES (ValueError): If there are none.
+    """
+    if not X:
+        raise ValueError(
+            "The dual encoder takes the predicates and entity types from X, so there "
+            "must be at least one Doc's candidates in it."
+        )
+    types = {found.type_of(entity) for found in X for entity in found.entities}
+    return sorted(types), [predicate.label for predicate in X[0].predicates]
 
 
 def forward(
@@ -191,26 +188,13 @@ def forward(
     """Score the pairs of some Docs. The callback takes the gradients of the scores and
     adds those of the weights to what has accumulated.
     """
-    shim = get_shim(model)
-    # spaCy's `debug model` gives plain Docs, which have no pairs.
-    batch = [found for found in batch if not isinstance(found, Doc)]
-    module = shim.module
-    module.train(is_train)
-    module.dropout.p = model.attrs["dropout_rate"]
-    step = _Step(shim, batch, is_train)
-    with torch.set_grad_enabled(is_train), shim.precision():
-        dual, head = step.score_all()
+    scores, backprop_scores = TextStep(model, batch, is_train).run()
 
     def backprop(gradients: Scores) -> list:
-        pairs = ((dual, gradients.dual), (head, gradients.head))
-        given = [
-            (y, xp2torch(dy)) for y, dy in pairs if y is not None and dy is not None
-        ]
-        torch.autograd.backward([y for y, _ in given], [dy for _, dy in given])
+        backprop_scores(gradients)
         return []
 
-    alpha = shim.settings.alpha
-    return Scores(batch, _to_array(dual), _to_array(head), alpha), backprop
+    return scores, backprop
 
 
 def split(
@@ -233,6 +217,7 @@ def split(
     rows = numpy.lexsort((window[:, 1], window[:, 0], -pairs.window_lengths))
     n_asked = numpy.concatenate([f.asked.sum(axis=1) + f.n_hard for f in batch])
     longest = shim.describe(batch[0].predicates).longest
+    assert shim.settings.reading is not None
     tokens = shim.settings.reading.cost(pairs, rows)
     if shim.settings.alpha < 1:
         tokens = tokens + n_asked[rows] * (pairs.span_lengths[rows] + longest)
@@ -247,210 +232,23 @@ def split(
         ]
 
 
-def in_question(logits: Tensor, prune: float) -> Tensor:
-    """Find the predicates that the auxiliary head leaves in question.
-
-    logits (Tensor): l, (n, R + 1), -inf where a predicate is not allowed.
-    prune (float): A probability.
-    RETURNS (Tensor): The most probable predicate of a pair and all with at least this
-        probability; none where that is a single one. Bool, (n, R + 1).
-    """
-    likely = (logits.softmax(dim=1) >= prune) & ~torch.isneginf(logits)
-    likely = likely.scatter(1, logits.argmax(dim=1, keepdim=True), True)
-    return likely & (likely.sum(dim=1, keepdim=True) > 1)
-
-
-def leave_in_question(scores: Tensor, logits: Tensor, prune: float) -> Tensor:
-    """Prune scores as if the descriptions of unlikely predicates had not been read.
-
-    scores (Tensor): z, (n, R + 1), -inf where a description was not read.
-    logits (Tensor): l, (n, R + 1), -inf where a predicate is not allowed.
-    prune (float): A probability.
-    RETURNS (Tensor): z, -inf where the auxiliary head leaves nothing in question; of a
-        pair of which the head is sure, its predicate has 0.
-    """
-    left = in_question(logits, prune)
-    sure = ~left.any(dim=1, keepdim=True)
-    best = torch.zeros_like(left).scatter(1, logits.argmax(dim=1, keepdim=True), True)
-    return scores.masked_fill(~left, -torch.inf).masked_fill(sure & best, 0.0)
-
-
-class _Step:
-    """One way of some pairs through the module.
-
-    shim (DualEncoderShim): The module and what belongs to it.
-    batch (Sequence[Candidates]): The candidates of each Doc.
-    is_train (bool): Whether gradients are wanted.
-    """
+class TextStep(Step):
+    """A step in which the instance encoder reads the text of the pairs."""
 
     def __init__(
-        self, shim: DualEncoderShim, batch: Sequence[Candidates], is_train: bool
+        self,
+        model: Model[list[Candidates], Scores],
+        batch: Sequence[Candidates],
+        is_train: bool,
     ) -> None:
-        self.shim, self.module, self.settings = shim, shim.module, shim.settings
-        self.is_train = is_train
-        self.device = self.module.log_scale.device
-        self.pairs: Pairs = shim.pair_tokenizer.locate(batch)
-        shim.warn_if_clipped(self.pairs)
+        super().__init__(model, batch, is_train)
+        self.pairs: Pairs = self.shim.pair_tokenizer.locate(self.batch)
+        self.shim.warn_if_clipped(self.pairs)
         if is_train and self.settings.type_dropout:
             self.pairs = self.pairs.without_types(self.settings.type_dropout)
-        predicates = batch[0].predicates if batch else ()
-        self.n_predicates = len(predicates)
-        none = numpy.zeros((0, self.n_predicates), dtype=bool)
-        self.allowed = numpy.concatenate([none, *(found.allowed for found in batch)])
-        self.asked = numpy.concatenate([none, *(found.asked for found in batch)])
-        self.n_hard = max((found.n_hard for found in batch), default=0)
-        # The head's label of each predicate; -1 where it was not trained with it.
-        known = {label: i for i, label in enumerate(shim.labels)}
-        self.label_of = numpy.asarray([known.get(p.label, -1) for p in predicates], int)
-        self.predicates = predicates
-        knows_all = bool((self.label_of >= 0).all())
-        alpha = self.settings.alpha
-        if alpha == 1 and not knows_all:
-            unknown = [p.label for p in predicates if p.label not in known]
-            raise ValueError(
-                f"The linear head was not trained with {', '.join(unknown):.300}, and "
-                "where alpha is 1 nothing reads a description. Set only predicates "
-                f"of {', '.join(shim.labels):.300}, or train anew."
-            )
-        way = "head" if alpha == 1 else self.settings.predict_with
-        way = way if knows_all else "dual"
-        self.prunes = bool(self.settings.prune) and knows_all and not is_train
-        self.wants_dual = alpha < 1 if is_train else way != "head"
-        self.wants_head = alpha > 0 if is_train else way != "dual"
+        self.fillings = self.pairs
 
-    def score_all(self) -> Outputs:
-        """RETURNS (Outputs): z and l of all pairs."""
-        n = len(self.pairs)
-        at_once = max(n, 1)
-        if not self.is_train:
-            at_once = max(SCORES_AT_ONCE // max(self.n_predicates, 1), 1)
-        parts = [
-            self.score(numpy.arange(start, min(start + at_once, n)))
-            for start in range(0, n, at_once)
-        ]
-        none = torch.zeros((0, self.n_predicates), device=self.device)
-        dual = [z for z, _ in parts if z is not None]
-        head = [logits for _, logits in parts if logits is not None]
-        return (
-            torch.cat(dual or [none]) if self.wants_dual else None,
-            torch.cat(head or [none]) if self.wants_head else None,
-        )
-
-    def score(self, rows: numpy.ndarray) -> Outputs:
-        """RETURNS (Outputs): z and l of some pairs, int, (n,)."""
-        inputs = self.settings.reading.build(self.pairs, rows)
-        instances = self.module.read_instances(inputs)
-        if not self.wants_dual:
-            return None, self._classify(instances, rows)
-        ranked = self.prunes or bool(self.n_hard)
-        head = None
-        if self.wants_head or ranked:
-            head = self._classify(instances, rows)
-        asked = self.asked[rows]
-        if self.prunes:
-            assert head is not None
-            left = in_question(head, self.settings.prune)
-            asked = asked & left.cpu().numpy()
-        elif self.n_hard:
-            assert head is not None
-            asked = self._with_hard(asked, head.detach(), rows)
-        dual = self._compare(instances, rows, asked)
-        if self.prunes:
-            assert head is not None
-            dual = leave_in_question(dual, head, self.settings.prune)
-        return dual, head if self.wants_head else None
-
-    def _classify(self, instances: Instances, rows: numpy.ndarray) -> Tensor:
-        """The head's logits, label by label as they are asked for."""
-        logits = self.module.classify(instances)
-        allowed = self.allowed[rows] & (self.label_of >= 0)
-        logits = logits[:, to_device(self.label_of, self.device)]
-        return logits.masked_fill(~to_device(allowed, self.device), -torch.inf)
-
-    def _with_hard(
-        self, asked: numpy.ndarray, head: Tensor, rows: numpy.ndarray
-    ) -> numpy.ndarray:
-        """Ask for the predicates, too, that the head ranks highest."""
-        others = head.cpu().numpy().copy()
-        others[asked] = -numpy.inf
-        hardest = numpy.argsort(-others, axis=1)[:, : self.n_hard]
-        asked = asked.copy()
-        numpy.put_along_axis(asked, hardest, True, axis=1)
-        return asked & self.allowed[rows]
-
-    def _compare(
-        self, instances: Instances, rows: numpy.ndarray, asked: numpy.ndarray
-    ) -> Tensor:
-        """Score pairs against the descriptions of the predicates they are asked for: in
-        training against one of each, otherwise against all, of which the best counts.
-        """
-        descriptions = self.shim.describe(self.predicates)
-        wanted = asked[:, descriptions.of_predicate]
-        if self.is_train and descriptions.n > self.n_predicates:
-            wanted = wanted & descriptions.draw()
-        row, description = numpy.nonzero(wanted)
-        vectors, at = self._read_descriptions(
-            self.pairs.surfaces[rows][row], description
-        )
-        row_at = to_device(row, self.device)
-        values = self.module.score(
-            instances, vectors, row_at, to_device(at, self.device)
-        )
-        scores = torch.full(asked.shape, -torch.inf, device=self.device)
-        predicate = to_device(descriptions.of_predicate[description], self.device)
-        flat = row_at * self.n_predicates + predicate
-        if self.is_train or descriptions.n == self.n_predicates:
-            best = scores.flatten().scatter(0, flat, values.float())
-        else:
-            best = scores.flatten().scatter_reduce(0, flat, values.float(), "amax")
-        return best.reshape(scores.shape)
-
-    def _read_descriptions(
-        self, surfaces: numpy.ndarray, description: numpy.ndarray
-    ) -> tuple[Tensor, numpy.ndarray]:
-        """Encode the descriptions of some (pair, description), each distinct one once.
-
-        RETURNS: The m vectors, (m, H), and for each of k which it is, (k,).
-        """
-        pairs, module = self.pairs, self.module
-        descriptions = self.shim.describe(self.predicates)
-        surfaces = descriptions.surfaces(pairs)[surfaces]
-        n_surfaces = len(pairs.types)
-        code = surfaces[:, 0] * n_surfaces + surfaces[:, 1]
-        code = code * descriptions.n + description
-        distinct, at = numpy.unique(code, return_inverse=True)
-        pair_code, d = numpy.divmod(distinct, descriptions.n)
-        inputs = descriptions.build(pairs, *numpy.divmod(pair_code, n_surfaces), d)
-        cache = self.shim.cache
-        if self.is_train or not cache.size:
-            return module.read_descriptions(inputs), at
-        vectors = cache.fetch(
-            inputs.keys(),
-            self.shim.version,
-            lambda missing: module.read_descriptions(
-                inputs.select(numpy.asarray(missing, dtype="int64"))
-            ),
-        )
-        return vectors, at
-
-
-def _make_model(shim: DualEncoderShim) -> Model[list[Candidates], Scores]:
-    return Model(
-        "dual_encoder",
-        forward,
-        init=init,
-        dims={"nO": len(shim.labels) or None},
-        attrs={"dropout_rate": 0.0, "split": split},
-        shims=[shim],
-    )
-
-
-def _to_array(scores: Tensor | None) -> Floats2d | None:
-    if scores is None:
-        return None
-    return cast(Floats2d, torch2xp(scores.detach().float()))
-
-
-def _check(valid: bool, message: str, value: Any) -> None:
-    if not valid:
-        raise ValueError(f"{message}, but is {value!r}.")
+    def read(self, rows: numpy.ndarray) -> Instances:
+        """RETURNS (Instances): What the instance encoder makes of some pairs."""
+        assert self.settings.reading is not None
+        return self.module.read_instances(self.settings.reading.build(self.pairs, rows))

@@ -10,17 +10,24 @@ predicate r with the same spans filled in, and LN one LayerNorm shared by both s
     z_r = exp(t) cos(u, v_r)
     l   = Wc u
     loss = alpha CE(l, gold) + (1 - alpha) CE(z, gold)
+
+Where the vectors of tokens come from elsewhere, and no instance encoder reads markers:
+
+    u   = LN(W1 [mean(S); mean(O); mean(C)])
+    v_r = LN(W2 [d_r(<S>); d_r(<O>); mean(C)])
+
+with C what is between S and O in the text.
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..encoding.batches import Inputs, by_length
+from ..encoding.batches import Inputs, by_length, gather_ranges
 from .encoders import first_position, takes_wide_mask
 
 if TYPE_CHECKING:
@@ -42,7 +49,7 @@ class Instances(NamedTuple):
     """What the instance encoder makes of n pairs.
 
     vectors (Tensor): u, after dropout, (n, H).
-    context (Tensor): h(CLS), (n, H).
+    context (Tensor): h(CLS), (n, H), or mean(C), (n, width).
     """
 
     vectors: Tensor
@@ -52,10 +59,13 @@ class Instances(NamedTuple):
 class DualEncoder(nn.Module):
     """Scores pairs against predicates.
 
-    instance_encoder (Module): A Hugging Face encoder of hidden size H.
+    instance_encoder (Optional[Module]): A Hugging Face encoder of hidden size H, or
+        None if instances are pooled from vectors that are given.
     predicate_encoder (Optional[Module]): Another of the same size, or None to read
         instances and descriptions with the same encoder.
     n_labels (int): How many labels the auxiliary head has, L.
+    width (Optional[int]): The size of the vectors that are given; without a predicate
+        encoder it is H too. None: there is an instance encoder.
     pad_id (int): The padding wordpiece.
     use_context (bool): Whether v_r sees h(CLS), the instance encoder's.
     temperature (float): exp(-t) at the start.
@@ -64,21 +74,27 @@ class DualEncoder(nn.Module):
 
     def __init__(
         self,
-        instance_encoder: "PreTrainedModel",
+        instance_encoder: "PreTrainedModel | None",
         predicate_encoder: "PreTrainedModel | None",
         n_labels: int,
         *,
+        width: int | None = None,
         pad_id: int = 0,
         use_context: bool = True,
         temperature: float = 0.07,
         budget: Budget,
     ) -> None:
         super().__init__()
-        size: int = instance_encoder.config.hidden_size
+        encoder = instance_encoder or predicate_encoder
+        size: Any = width if encoder is None else encoder.config.hidden_size
+        of_context = width or size
+        n_pooled = 2 if width is None else 3
+        self.width = width
         self.instance_encoder = instance_encoder
         self.predicate_encoder = predicate_encoder
-        self.instance_linear = nn.Linear(2 * size, size)
-        self.predicate_linear = nn.Linear((3 if use_context else 2) * size, size)
+        self.instance_linear = nn.Linear(n_pooled * of_context, size)
+        described = 2 * size + (of_context if use_context else 0)
+        self.predicate_linear = nn.Linear(described, size)
         self.layer_norm = nn.LayerNorm(size)
         self.dropout = nn.Dropout(0.0)
         self.classifier = nn.Linear(size, n_labels)
@@ -109,9 +125,30 @@ class DualEncoder(nn.Module):
         inputs (Inputs): Inputs with n pairs.
         RETURNS (Instances): u and h(CLS), (n, H) each.
         """
+        assert self.instance_encoder is not None
         states = self._encode(self.instance_encoder, inputs)
-        u = self.instance_linear(states[:, :2].flatten(1))
-        return Instances(self.dropout(self.layer_norm(u)), states[:, 2])
+        return self._project(states[:, :2], states[:, 2])
+
+    def pool_instances(self, vectors: Tensor, ranges: numpy.ndarray) -> Instances:
+        """Pool pairs from the vectors of tokens.
+
+        vectors (Tensor): The vectors of T tokens, (T, width).
+        ranges (ndarray): Start and end of the subject, the object and the context of n
+            pairs, int64, (n, 3, 2).
+        RETURNS (Instances): u, (n, H), and the mean of the context, (n, width).
+        """
+        starts, ends = ranges[..., 0].reshape(-1, 1), ranges[..., 1].reshape(-1, 1)
+        tokens, lengths, _ = gather_ranges(numpy.arange(len(vectors)), starts, ends)
+        at = [tokens, numpy.cumsum(lengths) - lengths]
+        tokens_at, starts_at = (to_device(array, vectors.device) for array in at)
+        # The mean of nothing is 0.
+        pooled = F.embedding_bag(tokens_at, vectors, starts_at, mode="mean")
+        pooled = pooled.reshape(len(ranges), 3, -1)
+        return self._project(pooled, pooled[:, 2])
+
+    def _project(self, states: Tensor, context: Tensor) -> Instances:
+        u = self.instance_linear(states.flatten(1))
+        return Instances(self.dropout(self.layer_norm(u)), context)
 
     def read_descriptions(self, inputs: Inputs) -> Tensor:
         """Encode descriptions: the part of v_r that does not depend on the context.
@@ -120,6 +157,7 @@ class DualEncoder(nn.Module):
         RETURNS (Tensor): W2 [d(<S>); d(<O>)] without bias, (m, H).
         """
         encoder = self.predicate_encoder or self.instance_encoder
+        assert encoder is not None
         states = self._encode(encoder, inputs)[:, :2].flatten(1)
         return F.linear(states, self.predicate_linear.weight[:, : states.shape[1]])
 

@@ -4,8 +4,7 @@ import json
 import warnings
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import srsly
 import torch
@@ -14,7 +13,6 @@ from safetensors.torch import save as save_safetensors
 from thinc.api import Model, Optimizer, PyTorchShim, get_torch_default_device
 
 from ..encoding.descriptions import Descriptions
-from ..encoding.reading import Reading
 from ..encoding.wordpieces import Pairs, PairTokenizer
 from ..predicates import Predicate
 from .description_cache import DescriptionCache
@@ -28,31 +26,7 @@ from .encoders import (
     tokenizer_to_files,
 )
 from .optimizer import TorchAdam
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The arguments of `build_dual_encoder`, which has their meaning. They follow the
-    config and are not stored with the weights.
-    """
-
-    encoder: str
-    start: str | None
-    reading: Reading
-    alpha: float
-    max_length: int
-    context_length: int
-    fill_spans: bool
-    tie_encoders: bool
-    use_context: bool
-    temperature: float
-    temperature_lr: float
-    type_dropout: float
-    predict_with: Literal["dual", "head", "mean"]
-    prune: float
-    mixed_precision: bool
-    max_tokens: int | None
-    cache_size: int
+from .settings import Settings
 
 
 class DualEncoderShim(PyTorchShim):
@@ -109,13 +83,17 @@ class DualEncoderShim(PyTorchShim):
         instance_encoder: Any,
         predicate_encoder: Any,
         labels: Sequence[str],
+        width: int | None = None,
     ) -> None:
         """Build the module around loaded encoders.
 
-        tokenizer (PreTrainedTokenizerBase): The encoders' tokenizer.
-        instance_encoder (Module): The instance encoder.
+        tokenizer (Optional[PreTrainedTokenizerBase]): The encoders' tokenizer, if there
+            is an encoder.
+        instance_encoder (Optional[Module]): The instance encoder.
         predicate_encoder (Optional[Module]): The predicate encoder, if it is another.
         labels (Sequence[str]): The labels of the auxiliary head.
+        width (Optional[int]): Without an instance encoder, the size of the vectors that
+            instances are pooled from.
         """
         settings = self.settings
         device = get_torch_default_device()
@@ -124,17 +102,21 @@ class DualEncoderShim(PyTorchShim):
         self._n_changes += 1
         self._optimizer = None
         self._described = None
-        longest = max_input_length(instance_encoder, tokenizer)
-        self._pair_tokenizer = PairTokenizer(
-            tokenizer,
-            max_length=min(settings.max_length, longest),
-            context_length=settings.context_length,
-        )
+        self._pair_tokenizer = None
+        if tokenizer is not None:
+            encoder = instance_encoder or predicate_encoder
+            longest = max_input_length(encoder, tokenizer)
+            self._pair_tokenizer = PairTokenizer(
+                tokenizer,
+                max_length=min(settings.max_length, longest),
+                context_length=settings.context_length,
+            )
         self._model = DualEncoder(
             instance_encoder,
             predicate_encoder,
             len(labels),
-            pad_id=pad_id(tokenizer),
+            width=width,
+            pad_id=0 if tokenizer is None else pad_id(tokenizer),
             use_context=settings.use_context,
             temperature=settings.temperature,
             budget=make_budget(device, settings.max_tokens),
@@ -155,7 +137,7 @@ class DualEncoderShim(PyTorchShim):
         pairs (Pairs): The pairs that are read.
         """
         if pairs.clipped["middle"] or pairs.clipped["span"]:
-            self._warn_once(
+            self.warn_once(
                 "Some pairs do not fit in the encoder whole, even without context: of "
                 "those too far apart the text between the spans is shortened, of too "
                 "long spans the ends are kept (said once). max_length is "
@@ -185,7 +167,7 @@ class DualEncoderShim(PyTorchShim):
         if not self.settings.mixed_precision:
             return nullcontext()
         if not has_bfloat16(device):
-            self._warn_once(
+            self.warn_once(
                 f"No bfloat16 on this {device}: mixed_precision has no effect."
             )
             return nullcontext()
@@ -234,6 +216,7 @@ class DualEncoderShim(PyTorchShim):
             return srsly.msgpack_dumps({})
         module = self.module
         encoders: list[Any] = [module.instance_encoder, module.predicate_encoder]
+        files = None if self.tokenizer is None else tokenizer_to_files(self.tokenizer)
         weights = {k: v.contiguous() for k, v in module.state_dict().items()}
         return srsly.msgpack_dumps(
             {
@@ -242,7 +225,8 @@ class DualEncoderShim(PyTorchShim):
                     for encoder in encoders
                 ],
                 "labels": list(self.labels),
-                "tokenizer": tokenizer_to_files(self.tokenizer),
+                "tokenizer": files,
+                "width": module.width,
                 "weights": save_safetensors(weights),
             }
         )
@@ -267,9 +251,13 @@ class DualEncoderShim(PyTorchShim):
             None if config is None else encoder_from_config(config)
             for config in configs
         )
-        tokenizer = tokenizer_from_files(data["tokenizer"], configs[0] or {})
-        assert instance is not None
-        self.set_module(tokenizer, instance, predicate, data["labels"])
+        tokenizer = None
+        if data["tokenizer"] is not None:
+            config = configs[0] or configs[1] or {}
+            tokenizer = tokenizer_from_files(data["tokenizer"], config)
+        # Pipelines that were saved before there was a width have none.
+        width = data.get("width")
+        self.set_module(tokenizer, instance, predicate, data["labels"], width)
         try:
             self.module.load_state_dict(load_safetensors(data["weights"]))
         except RuntimeError as e:
@@ -293,7 +281,11 @@ class DualEncoderShim(PyTorchShim):
                     "with a lower learning rate"
                 )
 
-    def _warn_once(self, message: str) -> None:
+    def warn_once(self, message: str) -> None:
+        """Warn, unless it was said before.
+
+        message (str): The warning.
+        """
         if message not in self._warned:
             self._warned.add(message)
             warnings.warn(message)

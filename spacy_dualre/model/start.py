@@ -6,7 +6,8 @@ import srsly
 from spacy.util import load_config
 
 from .low_rank import load_difference
-from .shim import DualEncoderShim, Settings
+from .settings import Settings
+from .shim import DualEncoderShim
 
 # The general model, which comes with the package.
 GENERAL = Path(__file__).parent.parent / "data" / "general.safetensors"
@@ -37,4 +38,10 @@ def load_start(path: str, settings: Settings) -> DualEncoderShim:
             f"'{FACTORY}', but {', '.join(components) or 'none'}."
         )
     model = srsly.msgpack_loads((folder / names[0] / "model").read_bytes())
-    return DualEncoderShim(settings).from_bytes(model["shims"][0][0])
+    shim = DualEncoderShim(settings).from_bytes(model["shims"][0][0])
+    if shim.module.instance_encoder is None:
+        raise ValueError(
+            f"Can't start from {folder.absolute()}: its '{names[0]}' has no instance "
+            "encoder of its own."
+        )
+    return shim

@@ -16,8 +16,10 @@ from thinc.types import Floats2d
 
 from ..component import DualRelationExtractor
 from ..encoding.batches import Inputs
-from ..model.architectures import in_question, with_settings
+from ..encoding.wordpieces import Fillings
+from ..model.architectures import with_settings
 from ..model.shim import DualEncoderShim
+from ..model.step import in_question
 from ..pairs.candidates import Candidates, get_entities
 from ..pairs.dropped import Dropped, find_entity, why_dropped
 from ..predicates import Predicate
@@ -229,20 +231,28 @@ def _read(
 ) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
     """The text of one pair, what of it is shortened, and for each predicate its
     descriptions, all as the encoders read them."""
-    pairs = shim.pair_tokenizer.locate([single])
-    (text,) = _decode(shim, shim.settings.reading.build(pairs, numpy.arange(1)))
-    shortened = [name for name in SHORTENED if pairs.clipped[name]]
+    reading, shortened = shim.settings.reading, []
+    fillings: Fillings
+    if reading is None:  # pooled from the tokens of both spans and between them
+        spans = [single.entities[i] for i in single.pairs[0]]
+        start, end = min(s.start for s in spans), max(s.end for s in spans)
+        text = single.doc[start:end].text
+    else:
+        pairs = shim.pair_tokenizer.locate([single])
+        (text,) = _decode(shim, reading.build(pairs, numpy.arange(1)))
+        shortened = [name for name in SHORTENED if pairs.clipped[name]]
     if shim.settings.alpha == 1:
         return text, tuple(shortened), [() for _ in single.predicates]
     described = shim.describe(single.predicates)
-    surfaces = described.surfaces(pairs)[pairs.surfaces[0]]
-    lengths = pairs.surface_spans[surfaces] @ (-1, 1)
+    fillings = shim.pair_tokenizer.types_of([single]) if reading is None else pairs
+    surfaces = described.surfaces(fillings)[fillings.surfaces[0]]
+    lengths = fillings.surface_spans[surfaces] @ (-1, 1)
     if shim.settings.fill_spans and lengths.max() > described.max_filled:
         shortened.append("description")
     subjects, objects = (numpy.full(described.n, surface) for surface in surfaces)
     texts = _decode(
         shim,
-        described.build(pairs, subjects, objects, numpy.arange(described.n)),
+        described.build(fillings, subjects, objects, numpy.arange(described.n)),
     )
     return (
         text,

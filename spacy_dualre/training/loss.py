@@ -71,8 +71,10 @@ def compute_loss(
     golds (Sequence[Gold]): The gold predicates of the pairs, Doc by Doc.
     multi_label (bool): Whether a pair may have several predicates.
     RETURNS (Tuple[float, Scores]): The joint loss, averaged over the pairs, and its
-        gradients with respect to the scores.
+        gradients with respect to the scores. Without pairs there is nothing to learn.
     """
+    if not any(len(found.pairs) for found in scores.candidates):
+        return 0.0, scores
     dual, head = (
         None if y is None else xp2torch(y, requires_grad=True)
         for y in (scores.dual, scores.head)
