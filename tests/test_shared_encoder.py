@@ -29,13 +29,14 @@ from typer.testing import CliRunner
 from spacy_dualre.cli._util import load_pipeline
 from spacy_dualre.cli.config import complete_config
 from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.model.low_rank import save_difference
 from spacy_dualre.model.shim import get_shim
 from spacy_dualre.output.explanation import explain
 from spacy_dualre.pruning import measure_pruning
 
 NAME = "dual_relation_extractor"
 STEPS = 50
-CONFIG = Path(__file__).parent.parent / "configs" / "ner_relations.cfg"
+CONFIGS = Path(__file__).parent.parent / "configs"
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16}
 HASH_EMBED = {
     "@architectures": "spacy.HashEmbedCNN.v2",
@@ -52,7 +53,8 @@ HASH_EMBED = {
 def make_config(bert, predicates, **overrides):
     """The config that trains entities and relations together, of a tiny transformer."""
     own = {"paths.encoder": bert, "paths.predicates": str(predicates), **overrides}
-    return complete_config(load_config(CONFIG, interpolate=False), own)
+    changes = load_config(CONFIGS / "ner_relations.cfg", interpolate=False)
+    return complete_config(changes, own)
 
 
 @pytest.fixture(scope="module")
@@ -161,16 +163,6 @@ def test_prediction_reads_each_text_once(trained):
         docs = list(trained.pipe(texts))
     assert any(triples_of(doc) for doc in docs)
     assert calls == {False: 1}
-
-
-def test_it_is_explained_by_its_descriptions_alone(trained):
-    doc = trained(make_docs(trained.vocab)[0].text)
-    relation = doc._.relations[0]
-    found = explain(trained, doc, relation.subject, relation.object)
-    best = found.opinions[0]
-    assert (best.label, found.text) == (relation.label, None)
-    assert best.probability == pytest.approx(relation.score, abs=1e-4)
-    assert "was born in" in best.descriptions[0]
 
 
 def test_descriptions_are_read_once_for_all_texts(trained):
@@ -325,6 +317,23 @@ def test_a_tok2vec_layer_learns_from_relations(bert):
 def test_pruning_it_is_refused(trained):
     with pytest.raises(ValueError, match="reads each description once for all pairs"):
         measure_pruning(trained.get_pipe(NAME), make_examples(trained), [0.1])
+
+
+def test_it_can_not_be_saved_as_a_difference(trained, tmp_path):
+    shim = get_shim(trained.get_pipe(NAME).model)
+    with pytest.raises(ValueError, match="without an instance encoder of its own"):
+        save_difference(shim, tmp_path / "file", rank=1, embedding_rank=1)
+
+
+def test_it_is_explained(trained):
+    (doc,) = trained.get_pipe("transformer").pipe(with_entities(trained)[1:2])
+    explanation = explain(trained.get_pipe(NAME), doc, *doc.ents)
+    assert explanation.text == "Berta works in Oslo"
+    best = explanation.opinions[0]
+    assert best.label == "works_in"
+    assert best.descriptions == ("<S:PER></S:PER> works in<O:LOC></O:LOC>",)
+    scores = scores_of(trained, with_entities(trained)[1:2])
+    assert best.probability == pytest.approx(scores.max(), abs=1e-4)
 
 
 def test_another_training_can_not_start_from_it(trained, bert, tmp_path):

@@ -65,8 +65,7 @@ def explain_cli(
     if explanation.dropped is not None:
         msg.warn("Not a candidate pair", explanation.dropped.sentence)
         return
-    if explanation.text is not None:
-        msg.text(f"Read as: {explanation.text}")
+    msg.text(f"Read as: {explanation.text}")
     if explanation.shortened:
         cut = ", ".join(SHORTENED[name] for name in explanation.shortened)
         msg.warn(f"Shortened to fit the encoder: {cut}")

@@ -189,7 +189,9 @@ class PairTokenizer:
         """
         of_pairs = [numpy.zeros((0, 2), dtype="int64")]
         for found in batch:
-            types = [self._types.get(found.type_of(e), 0) for e in found.entities]
+            types = [
+                self._types.get(found.type_of(entity), 0) for entity in found.entities
+            ]
             of_pairs.append(numpy.asarray(types, dtype="int64")[found.pairs])
         n_types = len(self._types)
         return Fillings(

@@ -105,6 +105,11 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
                 value[: len(difference)] += difference.to(value)
                 if f"{name}.rows" in weights:  # of the markers
                     value[len(difference) :] = weights[f"{name}.rows"]
+    if shim.module.instance_encoder is None:
+        raise ValueError(
+            "A model without an instance encoder of its own can't be saved as a "
+            "difference to one."
+        )
     shim.refuse_infinite_weights()
     return shim
 

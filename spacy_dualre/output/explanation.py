@@ -64,8 +64,7 @@ class Explanation(NamedTuple):
     subject (Span): The subject.
     object (Span): The object.
     dropped (Optional[Dropped]): Why the pair is no candidate. None: it is one.
-    text (Optional[str]): The text as the instance encoder reads it. None: a Tok2Vec
-        layer reads that of the Doc.
+    text (Optional[str]): The text as the instance encoder reads it.
     shortened (Tuple[str, ...]): What did not fit the encoder: keys of `SHORTENED`.
     opinions (Tuple[Opinion, ...]): The predicates, most probable first; empty where the
         pair is no candidate.
@@ -229,22 +228,23 @@ def _distance(one: Span, other: Span) -> int:
 
 def _read(
     shim: DualEncoderShim, single: Candidates
-) -> tuple[str | None, tuple[str, ...], list[tuple[str, ...]]]:
+) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
     """The text of one pair, what of it is shortened, and for each predicate its
-    descriptions, all as the encoders read them. The text of a Tok2Vec layer is the
-    Doc's."""
-    text: str | None = None
-    shortened: list[str] = []
+    descriptions, all as the encoders read them."""
+    reading, shortened = shim.settings.reading, []
     fillings: Fillings
-    if shim.settings.reading is None:
-        fillings = shim.pair_tokenizer.types_of([single])
+    if reading is None:  # pooled from the tokens of both spans and between them
+        spans = [single.entities[i] for i in single.pairs[0]]
+        start, end = min(s.start for s in spans), max(s.end for s in spans)
+        text = single.doc[start:end].text
     else:
-        fillings = pairs = shim.pair_tokenizer.locate([single])
-        (text,) = _decode(shim, shim.settings.reading.build(pairs, numpy.arange(1)))
+        pairs = shim.pair_tokenizer.locate([single])
+        (text,) = _decode(shim, reading.build(pairs, numpy.arange(1)))
         shortened = [name for name in SHORTENED if pairs.clipped[name]]
     if shim.settings.alpha == 1:
         return text, tuple(shortened), [() for _ in single.predicates]
     described = shim.describe(single.predicates)
+    fillings = shim.pair_tokenizer.types_of([single]) if reading is None else pairs
     surfaces = described.surfaces(fillings)[fillings.surfaces[0]]
     lengths = fillings.surface_spans[surfaces] @ (-1, 1)
     if shim.settings.fill_spans and lengths.max() > described.max_filled:
