@@ -1,5 +1,6 @@
 """Threads and processes that share a pipeline find what serial use finds."""
 
+import multiprocessing
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,17 @@ from spacy_dualre.model.architectures import with_settings
 NAME = "dual_relation_extractor"
 
 
+@pytest.fixture
+def spawning():
+    """Processes are not forked from this one, which has threads."""
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
+
+
 @pytest.mark.campaign
-def test_parallel_use(trials, trained_path):
+def test_parallel_use(trials, trained_path, spawning):
     nlp = spacy.load(trained_path)
     component = nlp.get_pipe(NAME)
     component.spans_key = "entities"

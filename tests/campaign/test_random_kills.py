@@ -1,6 +1,5 @@
 """convert, train and apply are killed at random moments."""
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import spacy
 import srsly
 from apply_texts import make_ner, make_texts, write_jsonl
 from hypothesis import strategies as st
+from processes import CONTEXT
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from tiny_corpus import make_docs, make_pipeline, with_entities, write_corpus
@@ -18,19 +18,31 @@ from tiny_corpus import make_docs, make_pipeline, with_entities, write_corpus
 from spacy_dualre.apply import Settings, apply
 from spacy_dualre.cli.convert import convert
 
+# Seconds after which a call that nobody killed has failed.
+TOO_LONG = 120
+
+
+def call_quietly(function, args, kwargs):
+    """Call a function, which prints nothing."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.dup2(nothing, sys.stderr.fileno())
+    function(*args, **kwargs)
+
 
 def start(function, *args, **kwargs):
-    """Call a function in a process of its own, which prints nothing."""
-
-    def call():
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
-        os.dup2(nothing, sys.stderr.fileno())
-        function(*args, **kwargs)
-
-    process = multiprocessing.get_context("fork").Process(target=call)
+    """Call a function in a process of its own."""
+    process = CONTEXT.Process(target=call_quietly, args=(function, args, kwargs))
     process.start()
     return process
+
+
+def finish(process):
+    """Wait until a process has done all. RAISES (AssertionError): If it does not."""
+    process.join(TOO_LONG)
+    in_time = not process.is_alive()
+    process.kill()
+    assert in_time and process.exitcode == 0
 
 
 class Killed:
@@ -50,9 +62,7 @@ class Killed:
         process.join()
 
     def finish(self):
-        process = start(*self.call[0], **self.call[1])
-        process.join()
-        assert process.exitcode == 0
+        finish(start(*self.call[0], **self.call[1]))
 
 
 def make_convert(folder):
@@ -129,9 +139,7 @@ def make_apply(folder, trained_path):
     def check(share):
         run.kill(share)
         outcome = "kills of apply"
-        process = start(apply, trained_path, source, output, **options)
-        process.join()
-        assert process.exitcode == 0
+        finish(start(apply, trained_path, source, output, **options))
         assert output.read_bytes() == whole
         return outcome
 
