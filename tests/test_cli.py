@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 
+import fsspec
 import pytest
 import spacy
 import srsly
-from spacy.tokens import Span
+from spacy.tokens import DocBin, Span
 from spacy.util import load_config
 from test_render import read_data
 from tiny_corpus import TEXTS, make_docs, write_corpus
@@ -182,6 +183,16 @@ def test_render_shows_relations_that_are_there(run, tmp_path):
     assert f"5 relations in {len(docs)} documents" in result.output
     texts = [d["text"] for d in read_data(page.read_text("ascii"))["documents"]]
     assert texts == [doc.text for doc in docs]
+
+
+def test_render_reads_a_url(run, tmp_path):
+    docs = make_docs(spacy.blank("en").vocab)
+    files = fsspec.filesystem("memory")
+    files.pipe("/render/found.spacy", DocBin(docs=docs).to_bytes())
+    result = run("render", "memory://render/found.spacy", tmp_path / "page.html")
+    files.rm("/render", recursive=True)
+    assert result.exit_code == 0, result.output
+    assert f"5 relations in {len(docs)} documents" in result.output
 
 
 def test_render_reads_lines_as_the_converters_do(run, trained_path, tmp_path):

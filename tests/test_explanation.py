@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import spacy
 import srsly
 from spacy.tokens import Doc, Span
 from test_render import read_data
@@ -79,6 +80,21 @@ def test_a_predicate_that_the_types_do_not_fit_is_skipped(trained):
     assert by_label(reverse)["knows"].skipped == "order"
 
 
+def test_types_are_those_that_the_type_map_says(trained_path):
+    nlp = spacy.load(trained_path)
+    component = nlp.get_pipe(NAME)
+    component.type_map = {"PERSON": "PER"}
+    doc = with_entities(nlp)[2]
+    doc.ents = [
+        Span(doc, e.start, e.end, e.label_.replace("PER", "PERSON")) for e in doc.ents
+    ]
+    explanation = explain(nlp, doc, "Anna", "Berta Blum")
+    assert "<S:PER> anna" in explanation.text
+    assert by_label(explanation)["born_in"].skipped == "signature"
+    reverse = explain(nlp, doc, "Berta Blum", "Anna")
+    assert by_label(reverse)["knows"].skipped == "order"
+
+
 def test_every_wording_has_its_cosine(bert):
     wordings = ["{subject} works in {object}", "{object} is where {subject} works"]
     nlp = make_pipeline(bert, predicates={**PREDICATES, "works_in": wordings})
@@ -150,9 +166,8 @@ def test_a_text_that_is_not_there_is_an_error(trained, born):
 
 
 def test_which_extractor_is_an_error_if_it_is_not_one(trained, born, component):
-    blank = spacy_dualre.load_general.__globals__["spacy"].blank("en")
     with pytest.raises(ValueError, match="0 relation extractors"):
-        explain(blank, born, *born.ents)
+        explain(spacy.blank("en"), born, *born.ents)
     component.model = Model("other", lambda model, X, is_train: (X, lambda Y: Y))
     with pytest.raises(ValueError, match="no dual encoder"):
         explain(component, born, *born.ents)

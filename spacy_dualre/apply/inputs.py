@@ -252,8 +252,8 @@ def read_items(
 ) -> Iterator[Item]:
     """Read all documents, one after the other.
 
-    input_path (Union[str, Path]): A file with documents, a folder of such files, or "-"
-        for the standard input.
+    input_path (Union[str, Path]): A file with documents, or a folder of such files, as
+        a path or a URL; or "-" for the standard input.
     settings (Settings): How they are read.
     vocab (Vocab): The vocabulary for the Docs of a `.spacy` file.
     YIELDS (Item): The documents.
@@ -263,7 +263,7 @@ def read_items(
         if str(input_path) == STDIN:
             sources = [save_stdin(Path(folder), settings.split)]
         else:
-            sources = find_sources(Path(input_path), settings.split)
+            sources = find_sources(input_path, settings.split)
         _, shards = divide(sources, shard_size=512)
         for pieces in shards:
             for item in read_shard(Shard("", tuple(pieces)), settings, vocab):

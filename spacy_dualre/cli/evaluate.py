@@ -40,7 +40,7 @@ def evaluate_cli(
     model: Annotated[Path, typer.Argument(help="Trained pipeline", exists=True)],
     data: Annotated[Path, typer.Argument(help="Gold .spacy file", exists=True)],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file for the scores")
+        Path | None, typer.Option("--output", "-o", help="JSON file for its scores")
     ] = None,
     html: Annotated[
         Path | None,
@@ -119,10 +119,10 @@ def _print(evaluation: Evaluation) -> None:
     if joined:
         rows.append(("concept", *_percent(*count_all(cases).prf)))
     for kind in ("micro", "boundary"):
-        values = [scores[f"rel_{kind}_{part}"] for part in "prf"]
+        values = [scores.get(f"rel_{kind}_{part}") for part in "prf"]
         rows.append((f"{pairs}{kind}", *_percent(*values)))
-    rows.append((f"{pairs}macro", "", "", *_percent(scores["rel_macro_f"])))
-    candidates = _percent(scores["rel_candidate_f"])
+    rows.append((f"{pairs}macro", "", "", *_percent(scores.get("rel_macro_f"))))
+    candidates = _percent(scores.get("rel_candidate_f"))
     rows.append((f"{pairs}micro, candidates only", "", "", *candidates))
     msg.table(
         rows,

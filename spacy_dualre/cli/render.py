@@ -33,8 +33,9 @@ from ._util import (
 DEFAULT = Settings(split="line")
 PATHS_HELP = (
     "MODEL: trained pipeline, folder or package; without it, what is drawn are the "
-    "relations that the Docs of .spacy files already have. INPUT: text, .jsonl or "
-    ".spacy file, a folder of such, or - for stdin. OUTPUT: HTML page to write."
+    "relations that the Docs of .spacy files already have. INPUT: text, .jsonl, "
+    ".parquet or .spacy file, or a folder of such, here or at a URL; - for stdin. "
+    "OUTPUT: HTML page to write."
 )
 
 
@@ -48,10 +49,10 @@ def render_cli(
         typer.Option(help="A text in a text file: the whole file, a line or a block"),
     ] = "line",
     text_field: Annotated[
-        str, typer.Option(help="Field of the text in JSONL")
+        str, typer.Option(help="Field of the text in JSONL, column in Parquet")
     ] = DEFAULT.text_field,
     id_field: Annotated[
-        str, typer.Option(help="Field of the id in JSONL")
+        str, typer.Option(help="Field of the id, likewise")
     ] = DEFAULT.id_field,
     ner: Annotated[str | None, typer.Option(help=NER_HELP)] = None,
     predicates: Annotated[Path | None, typer.Option(help=PREDICATES_HELP)] = None,

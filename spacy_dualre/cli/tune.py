@@ -38,7 +38,7 @@ def tune_cli(
     precision: Annotated[
         float | None,
         typer.Option(
-            help="Precision that is wanted, with the most recall [default: best F1]",
+            help="Precision that is wanted, with the most recall; or else the best F1",
             min=0,
             max=1,
         ),
