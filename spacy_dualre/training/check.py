@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import Config
 
 from ..encoding.wordpieces import PairTokenizer
+from ..evaluation import joins_concepts
 from ..model.shim import DualEncoderShim
 from ..pairs.candidates import Candidates
 from ..predicates import NO_RELATION, Predicate, describe
@@ -100,7 +101,7 @@ def check_config(config: Config, test: Sequence[Doc] = ()) -> Check:
     if not trial.extractor.predicates and labels:
         trial.extractor.set_predicates({label: describe(label) for label in labels})
     reports = {}
-    by_concept = getattr(trial.extractor.decoder, "concepts", None) is not None
+    by_concept = joins_concepts(trial.extractor)
     if trial.extractor.predicates:
         clipped: Counter[str] = Counter()
         tokenizer, failure = _initialize(trial)
