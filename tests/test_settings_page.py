@@ -38,7 +38,8 @@ def defaults_of(name, place):
     if name == COMPONENT:
         spacy.blank("en")  # spaCy loads the factories with its first pipeline
         own = Language.get_factory_meta(name).default_config
-        return {key: value for key, value in own.items() if not isinstance(value, dict)}
+        blocks = {key for key, value in own.items() if "@" in str(value)}
+        return {key: own[key] for key in own.keys() - blocks}
     known = registry.architectures if place.endswith(".model") else registry.misc
     parameters = inspect.signature(known.get(name)).parameters
     return {key: parameter.default for key, parameter in parameters.items()}

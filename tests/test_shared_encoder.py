@@ -331,7 +331,7 @@ def test_it_is_explained(trained):
     assert explanation.text == "Berta works in Oslo"
     best = explanation.opinions[0]
     assert best.label == "works_in"
-    assert best.descriptions == ("<S:PER></S:PER> works in<O:LOC></O:LOC>",)
+    assert best.descriptions == ("<S:PER> </S:PER> works in <O:LOC> </O:LOC>",)
     scores = scores_of(trained, with_entities(trained)[1:2])
     assert best.probability == pytest.approx(scores.max(), abs=1e-4)
 

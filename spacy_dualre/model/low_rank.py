@@ -34,7 +34,13 @@ def save_difference(
     path (Union[str, Path]): The file to write.
     rank (int): The rank of the matrices' difference.
     embedding_rank (int): That of the embeddings'. The markers are kept whole.
+    RAISES (ValueError): If it has no instance encoder.
     """
+    if shim.module.instance_encoder is None:
+        raise ValueError(
+            "A model without an instance encoder of its own can't be saved as a "
+            "difference to one."
+        )
     base = load_encoder(shim.settings.encoder)[1]
     original = base.state_dict()
     weights: dict[str, Tensor] = {}
@@ -105,11 +111,6 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
                 value[: len(difference)] += difference.to(value)
                 if f"{name}.rows" in weights:  # of the markers
                     value[len(difference) :] = weights[f"{name}.rows"]
-    if shim.module.instance_encoder is None:
-        raise ValueError(
-            "A model without an instance encoder of its own can't be saved as a "
-            "difference to one."
-        )
     shim.refuse_infinite_weights()
     return shim
 
