@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 import spacy
@@ -420,6 +421,29 @@ def test_a_worker_that_dies_is_replaced(trained_path, tmp_path, start):
     process.join(120)
     assert process.exitcode == 0
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.slow
+def test_workers_that_die_again_and_again_are_told_of(trained_path, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    docs = with_entities(spacy.blank("en"))
+    DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
+    done = threading.Event()
+
+    def kill_all():
+        while not done.wait(0.01):
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        child.kill()
+
+    killer = threading.Thread(target=kill_all)
+    killer.start()
+    options = {"settings": Settings(), "shard_size": 3, "n_process": 2}
+    with pytest.raises(ValueError, match=r"in\.spacy from . to in\.spacy, 3 times"):
+        apply(trained_path, tmp_path / "in.spacy", tmp_path / "o.jsonl", **options)
+    done.set()
+    killer.join()
 
 
 @pytest.mark.slow
