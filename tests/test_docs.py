@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from spacy_dualre.cli import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
-BLOCK = re.compile(r"(<!-- pretrained -->\n+)?```(\w+)\n(.*?)```", re.DOTALL)
+# A block can be marked as one that needs pretrained weights, or is not run, and why.
+BLOCK = re.compile(
+    r"(<!-- (?:pretrained|not run: .*) -->\n+)?```(\w+)\n(.*?)```", re.DOTALL
+)
 BLOCKS = [
     (
         f"{page.name}:{page.read_text('utf8')[: match.start(2)].count(chr(10)) + 1}",
@@ -26,7 +30,7 @@ BLOCKS = [
 CODE = [
     pytest.param(match[3], id=name, marks=[pytest.mark.pretrained] if match[1] else [])
     for name, match in BLOCKS
-    if match[2] == "python"
+    if match[2] == "python" and "not run" not in (match[1] or "")
 ]
 COMMANDS = [
     pytest.param(line, id=f"{name} {line[:40]}")
@@ -40,8 +44,7 @@ COMMANDS = [
 @pytest.fixture
 def project(tmp_path, trained_path, monkeypatch):
     """A folder with a trained pipeline and a corpus where the pages have them."""
-    (tmp_path / "training").mkdir()
-    (tmp_path / "training" / "model-best").symlink_to(trained_path)
+    shutil.copytree(trained_path, tmp_path / "training" / "model-best")
     (tmp_path / "corpus").mkdir()
     for split in ("train", "dev", "test"):
         docs = make_docs(spacy.blank("en").vocab)
