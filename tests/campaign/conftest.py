@@ -6,6 +6,13 @@ from trials import Trials
 RAN: list[Trials] = []
 
 
+def pytest_collection_modifyitems(config, items):
+    """A test may take all of the time, and a while to begin and to end."""
+    seconds = 60 * config.getoption("--minutes") + 600
+    for item in items:
+        item.add_marker(pytest.mark.timeout(seconds))
+
+
 @pytest.fixture
 def trials(request):
     """The trials of a test, which has its share of the time."""
