@@ -151,6 +151,12 @@ def test_spacy_trains_entities_and_relations_together(trained):
     assert trained.meta["performance"]["rel_micro_f"] == 1.0
 
 
+def test_the_best_pipeline_is_the_best_at_entities_and_relations(config):
+    weights = config["training"]["score_weights"]
+    counted = {name: weight for name, weight in weights.items() if weight}
+    assert counted == {"ents_f": 0.5, "rel_micro_f": 0.5}
+
+
 def test_a_training_step_reads_each_text_once(fresh):
     with counted(transformer_of(fresh)) as calls:
         fresh.update(make_examples(fresh))
