@@ -19,7 +19,8 @@ logger = logging.getLogger("spacy")
 class DataReport:
     """What some examples have to learn from, or to be scored on.
 
-    labels (Counter): The gold relations, by label.
+    relations (int): The gold relations, a symmetric one once, whichever way round.
+    labels (Counter): The gold relations as they are listed, by label.
     pairs (List[int]): The candidate pairs of each Doc.
     positive (int): Candidate pairs with a relation.
     further (int): Gold relations between pairs that have another one already.
@@ -32,6 +33,7 @@ class DataReport:
     """
 
     def __init__(self) -> None:
+        self.relations = 0
         self.labels: Counter[str] = Counter()
         self.pairs: list[int] = []
         self.positive = 0
@@ -50,6 +52,7 @@ class DataReport:
         """
         gold = find_gold(example, found, relations_key)
         relations = gold_relations(example, relations_key)
+        self.relations += gold.total
         self.labels.update(relation.label for relation in relations)
         self.pairs.append(len(found.pairs))
         self.positive += int((gold.labels > 0).sum())
@@ -64,11 +67,6 @@ class DataReport:
         )
         self.concepts += len(concepts)
         self.concepts_found += len(concepts & _concepts_of(found, gold, symmetric))
-
-    @property
-    def relations(self) -> int:
-        """RETURNS (int): The number of gold relations."""
-        return self.labels.total()
 
     @property
     def candidate_recall(self) -> float:
