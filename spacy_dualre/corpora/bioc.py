@@ -48,7 +48,15 @@ def read_documents(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]
         return
     starts = [match.start() for match in re.finditer(r"<document[\s>]", text)]
     for start, element in zip(starts, root.iter("document")):
-        yield text.count("\n", 0, start) + 1, _from_xml(element)
+        line = text.count("\n", 0, start) + 1
+        try:
+            data = _from_xml(element)
+        except ValueError as e:
+            fail(input_error(path, line, str(e)))
+        except RecursionError:
+            fail(input_error(path, line, "expected BioC, but it is nested too deeply."))
+        else:
+            yield line, data
 
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
@@ -159,9 +167,11 @@ def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
         if child.tag == "infon":
             data["infons"][child.get("key", "")] = text
         elif child.tag == "offset":
-            data["offset"] = int(text)
+            data["offset"] = _number(text, "offset")
         elif child.tag == "location":
-            location = {key: int(child.get(key, "")) for key in ("offset", "length")}
+            location = {
+                key: _number(child.get(key, ""), key) for key in ("offset", "length")
+            }
             data.setdefault("locations", []).append(location)
         elif child.tag == "node":
             data.setdefault("nodes", []).append(dict(child.attrib))
@@ -170,6 +180,15 @@ def _from_xml(element: ElementTree.Element) -> dict[str, Any]:
         else:
             data.setdefault(f"{child.tag}s", []).append(_from_xml(child))
     return data
+
+
+def _number(text: str, what: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(
+            f"expected a whole number as {what}, but found {shorten(text)}."
+        ) from None
 
 
 FORMAT = Format(

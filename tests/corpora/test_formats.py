@@ -545,3 +545,18 @@ def test_bioc_offset_takes_no_memory(convert_files):
     data = {"documents": [{"id": "1", "passages": [far], "relations": []}]}
     with pytest.raises(ValueError, match="a.json, line 1: .* begins at 99999999999"):
         convert_files("bioc", {"a.json": json.dumps(data)})
+
+
+@pytest.mark.parametrize(
+    "part,other,message",
+    [
+        ("<offset>14<", "<offset><", "a whole number as offset, but found ''"),
+        ('length="4"', 'length="four"', "a whole number as length, but found 'four'"),
+        ('length="4"', "", "a whole number as length"),
+        ("<date/>", "<document>" + "<passage>" * 5000, "expected XML"),
+        ("<offset>14<", "<x>" * 5000 + "</x>" * 5000 + "<offset>14<", "too deeply"),
+    ],
+)
+def test_bioc_errors_in_xml_name_file_and_line(convert_files, part, other, message):
+    with pytest.raises(ValueError, match=f"a.xml, line [0-9]+: .*{message}"):
+        convert_files("bioc", {"a.xml": XML.replace(part, other, 1)})
