@@ -205,7 +205,6 @@ def _choose_model(recipe: Recipe, facts: CorpusFacts, optimize: str, gpu: bool) 
         sampler__negative_ratio=3,
     )
     if gpu:
-        recipe.set("mixed_precision: bfloat16 on the GPU.", model__mixed_precision=True)
         recipe.changes["system.gpu_allocator"] = "pytorch"
 
 
