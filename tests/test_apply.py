@@ -298,6 +298,27 @@ def test_the_work_can_be_removed(trained_path, settings, tmp_path):
     apply(trained_path, source, output, settings=settings, overwrite=True)
 
 
+@pytest.mark.parametrize("step", ["find_sources", "_read_labels", "_work"])
+def test_a_run_that_starts_anew_can_be_interrupted_anywhere(
+    trained_path, settings, tmp_path, monkeypatch, step
+):
+    source, output = write_jsonl(tmp_path / "in.jsonl", make_texts(8)), "out.jsonl"
+    given = (trained_path, source, tmp_path / output)
+    options = {"settings": settings, "shard_size": 4}
+    apply(*given, **options)
+    whole = (tmp_path / output).read_bytes()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            apply(*given, overwrite=True, **options)
+    assert apply(*given, **options).new == 8
+    assert (tmp_path / output).read_bytes() == whole
+
+
 def test_an_output_in_the_input_is_refused(trained_path, settings, tmp_path):
     write_jsonl(tmp_path / "in.jsonl", make_texts(2))
     with pytest.raises(ValueError, match="is in the input"):

@@ -25,7 +25,6 @@ from .shard import load, part_of
 
 LOCK = "lock"
 OWNER = "owner.json"
-PREDICATES = "predicates.json"
 ENGINES = ("local", "ray")
 PART = re.compile(r"\d{6,}\.jsonl")
 
@@ -112,7 +111,7 @@ def apply(
         )
     with _locked(folder):
         if overwrite:
-            _empty(folder)
+            _remove_parts(folder)
         remove_unfinished(output)
         for path in folder.glob(".*.new"):  # of a process that was killed
             remove(path)
@@ -123,7 +122,12 @@ def apply(
         manifest = make_manifest(model, sources, settings, shard_size)
         pipelines = [manifest.identity[name] for name in ("model", "ner")]
         settings = settings._replace(digest=json.dumps(pipelines))
-        predicates = _settle(manifest, folder, model, settings, engine, n_process)
+        if overwrite or not (folder / NAME).exists():
+            labels = _read_labels(model, settings, engine, n_process)
+            _write_manifest(manifest, labels, folder)
+        else:
+            compare(manifest, folder)
+        predicates = srsly.read_json(folder / NAME)["predicates"]
         _check_labels(selection, predicates)
         new = _work(
             *(manifest, folder, model, settings, engine, n_process),
@@ -139,7 +143,9 @@ def apply(
         with replacing(output) as path:
             writer.write(results, path)
         if clean:
-            _empty(folder)
+            _remove_parts(folder)
+            for name in (SAVED, NAME):
+                remove(folder / name)
             _remove_lock(folder)
     return Outcome(manifest.documents, new, relations, errors, errors_path)
 
@@ -175,30 +181,25 @@ def _work(
     return new
 
 
-def _settle(
-    manifest: Manifest,
-    folder: Path,
-    model: str,
-    settings: Settings,
-    engine: str,
-    n_process: int,
+def _read_labels(
+    model: str, settings: Settings, engine: str, n_process: int
 ) -> dict[str, list[str]]:
-    """Compare the manifest with that of the folder; where there is none, write it, and
-    the labels of the pipeline, which shows that it can be loaded."""
-    if (folder / NAME).exists():
-        compare(manifest, folder)
-    else:
-        here = engine == "local" and n_process == 1
-        _, extractor = load(model, settings if here else settings._replace(gpu_id=-1))
-        labels = {
-            "labels": list(extractor.labels),
-            "symmetric": [p.label for p in extractor.predicates if p.symmetric],
-        }
-        for name, data in ((PREDICATES, labels), (NAME, manifest.to_data())):
-            with replacing(folder / name) as path:
-                srsly.write_json(path, data)
-    found: dict[str, list[str]] = srsly.read_json(folder / PREDICATES)
-    return found
+    """Read the labels of the pipeline, which shows that it can be loaded."""
+    here = engine == "local" and n_process == 1
+    _, extractor = load(model, settings if here else settings._replace(gpu_id=-1))
+    return {
+        "labels": list(extractor.labels),
+        "symmetric": [p.label for p in extractor.predicates if p.symmetric],
+    }
+
+
+def _write_manifest(
+    manifest: Manifest, labels: dict[str, list[str]], folder: Path
+) -> None:
+    # At once, and in the place of another one: without a manifest, what is in the
+    # folder and the output that belongs to it would be taken for somebody else's.
+    with replacing(folder / NAME) as path:
+        srsly.write_json(path, {**manifest.to_data(), "predicates": labels})
 
 
 def _write_errors(results: Results, output: Path) -> tuple[int, int, Path]:
@@ -235,13 +236,10 @@ def _locked(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _empty(folder: Path) -> None:
-    """Remove what is of a run: the manifest last, which says that it is one."""
+def _remove_parts(folder: Path) -> None:
     for path in folder.iterdir():
         if PART.fullmatch(path.name):
             remove(path)
-    for name in (SAVED, PREDICATES, NAME):
-        remove(folder / name)
 
 
 def _remove_lock(folder: Path) -> None:
@@ -254,7 +252,7 @@ def _remove_lock(folder: Path) -> None:
 
 def _refuse_other_files(folder: Path) -> None:
     """A folder of something else could have files with the names of parts."""
-    own = (LOCK, OWNER, SAVED, PREDICATES)
+    own = (LOCK, OWNER, SAVED)
     if folder.exists() and not (folder / NAME).exists():
         names = (path.name for path in folder.iterdir())
         if any(name not in own and not name.startswith(".") for name in names):
