@@ -94,7 +94,7 @@ def write(results, output) -> Path:
 def test_every_format_is_registered_and_loads():
     assert writer_names() == sorted(
         ["brat", "csv", "graphml", "jsonl", "jsonld"]
-        + ["neo4j", "nt", "spacy", "tsv", "ttl"]
+        + ["neo4j", "nt", "parquet", "spacy", "tsv", "ttl"]
     )
     assert all(isinstance(WRITERS.get(name), Writer) for name in writer_names())
 
