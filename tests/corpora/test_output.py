@@ -57,7 +57,7 @@ def test_the_current_directory_is_refused(tmp_path, monkeypatch):
 def test_killed_at_random_moments(tmp_path):
     output_dir = tmp_path / "out"
     moments = random.Random(0)
-    for _ in range(12):
+    for _ in range(6):
         command = [sys.executable, "-c", WRITE, str(output_dir)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None
