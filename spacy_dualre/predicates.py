@@ -10,6 +10,9 @@ import numpy
 import srsly
 from thinc.api import Config
 
+from .json_files import parse_json
+from .text_files import read_text
+
 NO_RELATION = "no_relation"
 SLOTS = ("{subject}", "{object}")
 PROPERTIES = ("description", "subject_types", "object_types", "symmetric")
@@ -136,10 +139,6 @@ def read_predicates(path: str | None) -> list[dict[str, Any]]:
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"Can't find the predicates file {file.absolute()}.")
-    # Here, because the formats of corpora import this module.
-    from .corpora.format import read_text
-    from .corpora.json_files import parse_json
-
     is_yaml = file.suffix.lower() in (".yml", ".yaml")
     try:
         data = (srsly.yaml_loads if is_yaml else parse_json)(read_text(file))

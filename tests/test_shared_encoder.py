@@ -26,12 +26,12 @@ from tiny_corpus import (
 )
 from typer.testing import CliRunner
 
-from spacy_dualre.cli._util import load_pipeline
 from spacy_dualre.cli.config import complete_config
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.low_rank import save_difference
 from spacy_dualre.model.shim import get_shim
 from spacy_dualre.output.explanation import explain
+from spacy_dualre.pipelines import load_pipeline
 from spacy_dualre.pruning import measure_pruning
 
 NAME = "dual_relation_extractor"

@@ -22,8 +22,8 @@ from fsspec.implementations.local import LocalFileSystem
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..corpora.format import decode, shorten
-from ..corpora.json_files import parse_json
+from ..json_files import parse_json
+from ..text_files import decode, shorten
 from .files import CHUNK, replacing
 from .settings import Settings
 

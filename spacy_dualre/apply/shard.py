@@ -14,6 +14,7 @@ from thinc.api import require_gpu
 
 from ..component import DualRelationExtractor
 from ..model.description_cache import DescriptionCache
+from ..pipelines import get_extractor, load_pipeline
 from .files import replacing
 from .inputs import Item, Shard, read_shard
 from .records import failed, to_record
@@ -84,9 +85,6 @@ def load(model: str, settings: Settings) -> tuple[Language, DualRelationExtracto
 def _load(
     model: str, ner: str | None, component: str, predicates: str, gpu_id: int, _: str
 ) -> tuple[Language, DualRelationExtractor]:
-    # Here, because the command line imports this module.
-    from ..cli._util import get_extractor, load_pipeline
-
     if gpu_id >= 0:
         require_gpu(gpu_id)
     nlp = load_pipeline(model, ner, component)

@@ -10,17 +10,11 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..corpora.semeval2010 import answer
+from ..pipelines import get_extractor, load_pipeline
 from ..relations import get_relations
 from ..training.corpus import build_corpus
 from ..training.gold import complete
-from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    app,
-    fail_on_error,
-    get_extractor,
-    load_pipeline,
-)
+from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
 
 
 @app.command("answers")

@@ -11,10 +11,11 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..corpora.divide import divide, make_shares
-from ..corpora.format import SPLITS, input_error, read_lines
-from ..corpora.json_files import get_field, get_objects, parse_json
+from ..corpora.format import SPLITS
 from ..corpora.output import write_output
+from ..json_files import get_field, get_objects, parse_json
 from ..relations import get_relations
+from ..text_files import input_error, read_lines
 from ._util import app, fail_on_error
 
 # Texts and labels; and what writes some documents, by their positions.

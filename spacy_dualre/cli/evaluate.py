@@ -19,16 +19,10 @@ from ..evaluation import (
     evaluate,
 )
 from ..output.evaluation_page import render_evaluation
+from ..pipelines import get_extractor, load_pipeline
 from ..training.corpus import build_corpus
 from ..training.report import count_by_reason
-from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    app,
-    fail_on_error,
-    get_extractor,
-    load_pipeline,
-)
+from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
 
 
 @app.command(

@@ -9,6 +9,7 @@ from spacy.cli._util import setup_gpu
 from wasabi import msg
 
 from ..output.explanation import SHORTENED, Explanation, explain
+from ..pipelines import get_extractor, load_pipeline
 from ..predicates import read_predicates
 from ._util import (
     COMPONENT_HELP,
@@ -17,8 +18,6 @@ from ._util import (
     PREDICATES_HELP,
     app,
     fail_on_error,
-    get_extractor,
-    load_pipeline,
 )
 
 NOT_ASKED = {

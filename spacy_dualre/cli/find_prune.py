@@ -10,17 +10,11 @@ from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
+from ..pipelines import get_extractor, load_pipeline
 from ..pruning import choose_measure, choose_prune, measure_pruning
 from ..training.corpus import build_corpus
 from ..training.gold import complete, gold_relations
-from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    app,
-    fail_on_error,
-    get_extractor,
-    load_pipeline,
-)
+from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
 
 # From 0.5 on, one predicate at most is likely, so that the head alone decides.
 VALUES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)

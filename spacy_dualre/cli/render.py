@@ -17,6 +17,7 @@ from ..apply.shard import content_of
 from ..component import DualRelationExtractor
 from ..output.explanation import explain_pairs
 from ..output.rendering import render
+from ..pipelines import get_extractor, load_pipeline
 from ..predicates import read_predicates
 from ..relations import DEFAULT_KEY, get_relations
 from ._util import (
@@ -26,8 +27,6 @@ from ._util import (
     PREDICATES_HELP,
     app,
     fail_on_error,
-    get_extractor,
-    load_pipeline,
 )
 
 DEFAULT = Settings(split="line")

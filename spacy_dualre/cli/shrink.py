@@ -9,7 +9,8 @@ from wasabi import msg
 
 from ..model.low_rank import save_difference
 from ..model.shim import get_shim
-from ._util import COMPONENT_HELP, app, fail_on_error, get_extractor
+from ..pipelines import get_extractor
+from ._util import COMPONENT_HELP, app, fail_on_error
 
 
 @app.command("shrink")

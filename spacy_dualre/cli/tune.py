@@ -10,16 +10,10 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..evaluation import joins_concepts, predict_examples
+from ..pipelines import get_extractor, load_pipeline
 from ..training.corpus import build_corpus
 from ..tuning import Point, Tuning, tune_threshold
-from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    app,
-    fail_on_error,
-    get_extractor,
-    load_pipeline,
-)
+from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
 
 
 @app.command("tune")

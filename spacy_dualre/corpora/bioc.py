@@ -14,11 +14,12 @@ from xml.etree import ElementTree
 
 from spacy.tokens import Doc
 
+from ..json_files import Fail, get_objects, read_json_list
+from ..text_files import input_error, read_text, shorten
 from .concept_relations import ConceptRelation, relate_concepts, split_identifiers
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format, input_error, read_text, shorten
-from .json_files import Fail, get_objects, read_json_list
+from .format import Format
 from .report import CHANGED, LOST, SplitReport
 
 # The text between passages that a file leaves out is filled with blanks.

@@ -14,10 +14,11 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..json_files import read_json_list
+from ..text_files import input_error, shorten
 from .concept_relations import ConceptRelation, relate_concepts, split_identifiers
 from .docs import Document, Mention, make_doc
-from .format import Format, input_error, shorten
-from .json_files import read_json_list
+from .format import Format
 from .report import CHANGED, NOTED, Report, SplitReport
 from .sentences import find_english_sentences
 

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..json_files import Fail
+from ..text_files import input_error, read_lines, read_text, shorten
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format, input_error, read_lines, read_text, shorten
-from .json_files import Fail
+from .format import Format
 from .report import CHANGED, LOST, NOTED, SplitReport
 
 PATTERNS = {

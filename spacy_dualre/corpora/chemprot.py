@@ -12,8 +12,9 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..text_files import input_error, read_tsv, shorten
 from .docs import Document, Mention, make_doc
-from .format import Format, input_error, read_tsv, shorten
+from .format import Format
 from .report import LOST, Report, SplitReport
 from .sentences import find_english_sentences
 

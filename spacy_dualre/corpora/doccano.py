@@ -3,10 +3,10 @@ labelling (`label`), which says nothing about pairs."""
 
 from typing import Any
 
+from ..json_files import get_field, get_objects, read_json_lines
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
-from .json_files import get_field, get_objects, read_json_lines
 from .report import LOST, NOTED, SplitReport
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from ..json_files import Fail, get_field, read_json_lines, read_json_list
+from ..text_files import shorten
 from .concept_relations import ConceptRelation, relate_concepts
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format, shorten
-from .json_files import Fail, get_field, read_json_lines, read_json_list
+from .format import Format
 from .report import CHANGED, SplitReport
 from .tokens import join_tokens
 

@@ -12,7 +12,7 @@ from spacy.util import filter_spans
 
 from ..predicates import NO_RELATION
 from ..relations import Relation, set_relations
-from .format import shorten
+from ..text_files import shorten
 from .report import CHANGED, LOST, MERGED, NOTED, SplitReport
 from .sentences import FULL_STOPS, find_sentences, set_sentences
 

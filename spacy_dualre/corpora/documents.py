@@ -7,9 +7,10 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..json_files import Fail
+from ..text_files import input_error, shorten
 from .docs import Document, make_doc
-from .format import find_files, input_error, shorten
-from .json_files import Fail
+from .format import find_files
 from .offsets import check_quotes
 from .report import LOST, Report, SplitReport
 

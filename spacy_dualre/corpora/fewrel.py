@@ -8,11 +8,11 @@ the property is symmetric. There are no entity types: all are "ENTITY".
 
 from typing import Any
 
+from ..json_files import get_field, read_json_lines
 from ..predicates import NO_RELATION
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
-from .json_files import get_field, read_json_lines
 from .report import SplitReport
 from .tokens import join_tokens
 

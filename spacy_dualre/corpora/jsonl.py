@@ -20,10 +20,11 @@ What `apply` writes can be read: its `model`, and the `score` of relations, are 
 
 from typing import Any
 
+from ..json_files import get_field, get_objects, get_strings, read_json_lines
+from ..text_files import shorten
 from .docs import Document, Mention, check_offsets
 from .documents import DocumentReader, SeveralErrors
-from .format import Format, shorten
-from .json_files import get_field, get_objects, get_strings, read_json_lines
+from .format import Format
 from .report import LOST, SplitReport
 
 KNOWN = (

@@ -7,10 +7,11 @@ two relations.
 
 from typing import Any
 
+from ..json_files import get_objects, read_json_list
+from ..text_files import shorten
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format, shorten
-from .json_files import get_objects, read_json_list
+from .format import Format
 from .report import CHANGED, LOST, SplitReport
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from ..text_files import shorten
 from .docs import Document
-from .format import shorten
 
 
 def _encoded(encoding: str, size: int) -> Callable[[str, int, int], str]:

@@ -6,10 +6,10 @@ read. A task without `relations` says nothing about pairs.
 
 from typing import Any
 
+from ..json_files import get_field, get_objects, read_json_lines
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
-from .json_files import get_field, get_objects, read_json_lines
 from .report import LOST, SplitReport
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from spacy.tokens import Doc
 
+from ..json_files import Fail
+from ..text_files import input_error, read_lines, shorten
 from .concept_relations import ConceptRelation, relate_concepts, split_identifiers
 from .docs import Document, Mention
 from .documents import DocumentReader
-from .format import Format, input_error, read_lines, shorten
-from .json_files import Fail
+from .format import Format
 from .report import CHANGED, NOTED, SplitReport
 
 NO_IDENTIFIER = ("", "-", "-1")

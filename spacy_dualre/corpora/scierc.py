@@ -13,9 +13,10 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..json_files import read_json_lines
+from ..text_files import input_error, shorten
 from .docs import Document, Mention, make_doc
-from .format import Format, input_error, shorten
-from .json_files import read_json_lines
+from .format import Format
 from .report import CHANGED, LOST, NOTED, Report, SplitReport
 from .tokens import UNESCAPED, TokenText, join_tokens
 

@@ -7,10 +7,10 @@ of entities from 0).
 
 from typing import Any
 
+from ..json_files import get_field, get_objects, read_json_list
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
-from .json_files import get_field, get_objects, read_json_list
 from .report import LOST, SplitReport
 from .tokens import join_tokens
 

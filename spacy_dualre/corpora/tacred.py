@@ -7,10 +7,10 @@ first and the last token (`subj_start`, `subj_end`, `obj_start`, `obj_end`) and 
 
 from typing import Any
 
+from ..json_files import get_field, read_json_list
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
-from .json_files import get_field, read_json_list
 from .report import SplitReport
 from .tokens import join_tokens
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from .format import shorten
+from ..text_files import shorten
 
 UNESCAPED = {
     **{"-LRB-": "(", "-LSB-": "[", "-LCB-": "{", "``": '"'},

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from spacy_dualre.corpora.format import input_error
-from spacy_dualre.corpora.json_files import parse_json, read_json_lines, read_json_list
+from spacy_dualre.json_files import parse_json, read_json_lines, read_json_list
+from spacy_dualre.text_files import input_error
 
 
 def fail(error):

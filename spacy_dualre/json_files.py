@@ -7,7 +7,7 @@ from json.decoder import WHITESPACE  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
 
-from .format import input_error, read_lines, shorten
+from .text_files import input_error, read_lines, shorten
 
 Fail = Callable[[ValueError], None]
 
