@@ -1,6 +1,7 @@
 """convert, train and apply are killed at random moments."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -126,22 +127,24 @@ def make_train(folder, bert):
     return check
 
 
-def make_apply(folder, trained_path):
+def make_apply(folder, trained_path, overwrite):
     folder.mkdir()
     source = write_jsonl(folder / "in.jsonl", make_texts(60))
     settings = Settings(ner=str(make_ner(folder / "ner")), batch_size=4)
     options = {"settings": settings, "shard_size": 4}
     apply(trained_path, source, folder / "whole.jsonl", **options)
     whole = (folder / "whole.jsonl").read_bytes()
-    output = folder / "out.jsonl"
-    run = Killed(apply, trained_path, source, output, overwrite=True, **options)
+    output, parts = folder / "out.jsonl", folder / "out.jsonl.parts"
+    run = Killed(apply, trained_path, source, output, overwrite=overwrite, **options)
 
     def check(share):
+        if not overwrite:
+            output.unlink()
+            shutil.rmtree(parts)
         run.kill(share)
-        outcome = "kills of apply"
         finish(start(apply, trained_path, source, output, **options))
         assert output.read_bytes() == whole
-        return outcome
+        return "kills of apply" + ", over an earlier output" * overwrite
 
     return check
 
@@ -151,7 +154,8 @@ def test_random_kills(trials, trained_path, bert, tmp_path):
     checks = {
         "convert": make_convert(tmp_path / "convert"),
         "train": make_train(tmp_path / "train", bert),
-        "apply": make_apply(tmp_path / "apply", trained_path),
+        "apply": make_apply(tmp_path / "apply", trained_path, False),
+        "apply anew": make_apply(tmp_path / "anew", trained_path, True),
     }
     cases = st.tuples(st.sampled_from(sorted(checks)), st.floats(0, 1))
     trials.run(cases, lambda case: checks[case[0]](case[1]), per_seed=3, shrink=False)
