@@ -139,7 +139,7 @@ def make_apply(folder, trained_path, overwrite):
 
     def check(share):
         if not overwrite:
-            output.unlink()
+            output.unlink(missing_ok=True)
             shutil.rmtree(parts)
         run.kill(share)
         finish(start(apply, trained_path, source, output, **options))
