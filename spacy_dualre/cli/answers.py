@@ -14,7 +14,7 @@ from ..pipelines import get_extractor, load_pipeline
 from ..relations import get_relations
 from ..training.corpus import build_corpus
 from ..training.gold import complete
-from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
+from ._util import Component, GpuId, app, fail_on_error
 
 
 @app.command("answers")
@@ -24,10 +24,8 @@ def answers_cli(
         Path, typer.Argument(help="Converted SemEval-2010 Task 8 file", exists=True)
     ],
     output: Annotated[Path, typer.Argument(help="Text file to write")],
-    component: Annotated[
-        str, typer.Option(help=COMPONENT_HELP)
-    ] = "dual_relation_extractor",
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    component: Component = "dual_relation_extractor",
+    gpu_id: GpuId = -1,
 ) -> None:
     """Predict the relations between the gold nominals of SemEval-2010 Task 8, and write
     them in the answer format that the task's own scorer reads.

@@ -11,10 +11,12 @@ from ..output.writers import writer_names
 from ..output.writers.results import BASE_IRI
 from ..predicates import read_predicates
 from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    NER_HELP,
-    PREDICATES_HELP,
+    Component,
+    GpuId,
+    IdField,
+    Ner,
+    PredicatesFile,
+    TextField,
     app,
     fail_on_error,
 )
@@ -45,15 +47,11 @@ def apply_cli(
         str | None,
         typer.Option(help="A text in a text file: the whole file, a line or a block"),
     ] = None,
-    text_field: Annotated[
-        str, typer.Option(help="Field of the text in JSONL, column in Parquet")
-    ] = DEFAULT.text_field,
-    id_field: Annotated[
-        str, typer.Option(help="Field of the id, likewise")
-    ] = DEFAULT.id_field,
-    ner: Annotated[str | None, typer.Option(help=NER_HELP)] = None,
-    predicates: Annotated[Path | None, typer.Option(help=PREDICATES_HELP)] = None,
-    component: Annotated[str, typer.Option(help=COMPONENT_HELP)] = DEFAULT.component,
+    text_field: TextField = DEFAULT.text_field,
+    id_field: IdField = DEFAULT.id_field,
+    ner: Ner = None,
+    predicates: PredicatesFile = None,
+    component: Component = DEFAULT.component,
     min_score: Annotated[
         float, typer.Option(help="Leave out relations with a lower score")
     ] = 0.0,
@@ -81,7 +79,7 @@ def apply_cli(
     n_process: Annotated[
         int, typer.Option("--n-process", "--workers", help="Processes that work")
     ] = 1,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    gpu_id: GpuId = -1,
     engine: Annotated[
         str, typer.Option(help="What works: local (this machine) or ray")
     ] = "local",

@@ -22,7 +22,7 @@ from ..output.evaluation_page import render_evaluation
 from ..pipelines import get_extractor, load_pipeline
 from ..training.corpus import build_corpus
 from ..training.report import count_by_reason
-from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
+from ._util import Component, GpuId, app, fail_on_error
 
 
 @app.command(
@@ -47,10 +47,8 @@ def evaluate_cli(
         Path | None,
         typer.Option(help="Another trained pipeline, shown beside it", exists=True),
     ] = None,
-    component: Annotated[
-        str, typer.Option(help=COMPONENT_HELP)
-    ] = "dual_relation_extractor",
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    component: Component = "dual_relation_extractor",
+    gpu_id: GpuId = -1,
 ) -> None:
     """Score a trained pipeline on gold tokens, and print precision, recall and F1 of
     each predicate. Settings can be changed for the run (--components.NAME.key value).

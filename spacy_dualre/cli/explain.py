@@ -11,14 +11,7 @@ from wasabi import msg
 from ..output.explanation import SHORTENED, Explanation, explain
 from ..pipelines import get_extractor, load_pipeline
 from ..predicates import read_predicates
-from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    NER_HELP,
-    PREDICATES_HELP,
-    app,
-    fail_on_error,
-)
+from ._util import Component, GpuId, Ner, PredicatesFile, app, fail_on_error
 
 NOT_ASKED = {
     "signature": "the signature does not admit the types",
@@ -34,15 +27,13 @@ def explain_cli(
     object_: Annotated[
         str, typer.Option("--object", help="The object, as it is in the text")
     ],
-    ner: Annotated[str | None, typer.Option(help=NER_HELP)] = None,
-    predicates: Annotated[Path | None, typer.Option(help=PREDICATES_HELP)] = None,
-    component: Annotated[
-        str, typer.Option(help=COMPONENT_HELP)
-    ] = "dual_relation_extractor",
+    ner: Ner = None,
+    predicates: PredicatesFile = None,
+    component: Component = "dual_relation_extractor",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for all of it")
     ] = None,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Show how a pair of entities was scored: each predicate's descriptions as the
     model read them, their cosines, what the auxiliary head thinks, and what was

@@ -14,7 +14,7 @@ from ..pipelines import get_extractor, load_pipeline
 from ..pruning import choose_measure, choose_prune, measure_pruning
 from ..training.corpus import build_corpus
 from ..training.gold import complete, gold_relations
-from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
+from ._util import Component, GpuId, app, fail_on_error
 
 # From 0.5 on, one predicate at most is likely, so that the head alone decides.
 VALUES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -36,10 +36,8 @@ def find_prune_cli(
     apply: Annotated[
         bool, typer.Option("--apply", help="Set prune in the pipeline's config")
     ] = False,
-    component: Annotated[
-        str, typer.Option(help=COMPONENT_HELP)
-    ] = "dual_relation_extractor",
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    component: Component = "dual_relation_extractor",
+    gpu_id: GpuId = -1,
 ) -> None:
     """Find the largest value of the model's setting prune that costs little F1, on gold
     entities. The data is scored once; what each value leads to follows from that.

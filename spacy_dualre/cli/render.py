@@ -21,10 +21,12 @@ from ..pipelines import get_extractor, load_pipeline
 from ..predicates import read_predicates
 from ..relations import DEFAULT_KEY, get_relations
 from ._util import (
-    COMPONENT_HELP,
-    GPU_HELP,
-    NER_HELP,
-    PREDICATES_HELP,
+    Component,
+    GpuId,
+    IdField,
+    Ner,
+    PredicatesFile,
+    TextField,
     app,
     fail_on_error,
 )
@@ -47,15 +49,11 @@ def render_cli(
         str,
         typer.Option(help="A text in a text file: the whole file, a line or a block"),
     ] = "line",
-    text_field: Annotated[
-        str, typer.Option(help="Field of the text in JSONL, column in Parquet")
-    ] = DEFAULT.text_field,
-    id_field: Annotated[
-        str, typer.Option(help="Field of the id, likewise")
-    ] = DEFAULT.id_field,
-    ner: Annotated[str | None, typer.Option(help=NER_HELP)] = None,
-    predicates: Annotated[Path | None, typer.Option(help=PREDICATES_HELP)] = None,
-    component: Annotated[str, typer.Option(help=COMPONENT_HELP)] = DEFAULT.component,
+    text_field: TextField = DEFAULT.text_field,
+    id_field: IdField = DEFAULT.id_field,
+    ner: Ner = None,
+    predicates: PredicatesFile = None,
+    component: Component = DEFAULT.component,
     explain: Annotated[
         bool,
         typer.Option(
@@ -70,7 +68,7 @@ def render_cli(
         str | None,
         typer.Option(help="Without MODEL: span group of the entities, if not doc.ents"),
     ] = None,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Draw relations as arcs over the text, on one HTML page that needs nothing but a
     browser. With MODEL they are found first.

@@ -10,7 +10,7 @@ from wasabi import msg
 from ..model.low_rank import save_difference
 from ..model.shim import get_shim
 from ..pipelines import get_extractor
-from ._util import COMPONENT_HELP, app, fail_on_error
+from ._util import Component, app, fail_on_error
 
 
 @app.command("shrink")
@@ -23,9 +23,7 @@ def shrink_cli(
     embedding_rank: Annotated[
         int, typer.Option(min=1, help="Rank of the embeddings' difference")
     ] = 4,
-    component: Annotated[
-        str, typer.Option(help=COMPONENT_HELP)
-    ] = "dual_relation_extractor",
+    component: Component = "dual_relation_extractor",
 ) -> None:
     """Save a dual encoder as a low-rank difference to the encoder it was trained from,
     without its head: the form of the general model. `spacy_dualre.load_general(FILE)`

@@ -13,7 +13,7 @@ from ..evaluation import joins_concepts, predict_examples
 from ..pipelines import get_extractor, load_pipeline
 from ..training.corpus import build_corpus
 from ..tuning import Point, Tuning, tune_threshold
-from ._util import COMPONENT_HELP, GPU_HELP, app, fail_on_error
+from ._util import Component, GpuId, app, fail_on_error
 
 
 @app.command("tune")
@@ -37,10 +37,8 @@ def tune_cli(
             max=1,
         ),
     ] = None,
-    component: Annotated[
-        str, typer.Option(help=COMPONENT_HELP)
-    ] = "dual_relation_extractor",
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help=GPU_HELP)] = -1,
+    component: Component = "dual_relation_extractor",
+    gpu_id: GpuId = -1,
 ) -> None:
     """Choose the threshold of a trained pipeline on a development split, and save the
     pipeline with it. What it gains is measured on the same split, so it is the most
