@@ -124,9 +124,9 @@ class Judge:
             ]
         return judged
 
-    def measure(self, threshold: Threshold, label: str | None = None) -> Point:
-        """RETURNS (Point): What a threshold leads to, for one predicate or for all."""
-        found = [x for x in self.judge(threshold) if label in (None, x.label)]
+    def measure(self, judged: Iterable[Judged], label: str | None = None) -> Point:
+        """RETURNS (Point): What `judge` returned, measured for one predicate or all."""
+        found = [x for x in judged if label in (None, x.label)]
         n_right = sum(x.is_right for x in found)
         n_gold = self.n_gold.total() if label is None else self.n_gold[label]
         return _point(None, n_right, len(found), n_gold)
@@ -190,21 +190,23 @@ def tune_threshold(
             f"No threshold can be chosen for '{component.name}', because the data has "
             f"no {missing}."
         )
-    before = judge.measure(component.threshold)
+    judged_before = judge.judge(component.threshold)
+    before = judge.measure(judged_before)
     threshold: Threshold
     if per_label:
         threshold = _tune_labels(judge, precision)
     else:
         points = precision_recall(everything, judge.n_gold.total())
         threshold = choose_point(points, precision).threshold
-    after = judge.measure(threshold)
+    judged_after = judge.judge(threshold)
+    after = judge.measure(judged_after)
     if choose_point([before, after], precision) is before:
-        threshold, after = component.threshold, before
+        threshold, after, judged_after = component.threshold, before, judged_before
     labels = [label for label in component.labels if judge.n_gold[label]]
     by_label = {
         label: (
-            judge.measure(component.threshold, label),
-            judge.measure(threshold, label),
+            judge.measure(judged_before, label),
+            judge.measure(judged_after, label),
         )
         for label in labels
     }
@@ -238,7 +240,7 @@ def _tune_labels(judge: Judge, precision: float | None) -> dict[str, float]:
             others = {k: v for k, v in chosen.items() if k != label}
             found = [x for x in judge.judge({**others, label: 0.0}) if x.label == label]
             points = precision_recall(found, judge.n_gold[label])
-            without = judge.measure(others, label)
+            without = judge.measure(judge.judge(others), label)
             best = choose_point([without, *points], precision)
             chosen = others
             if best.threshold is not None:

@@ -109,8 +109,8 @@ def test_no_predicate_gains_by_another_threshold_of_its_own(predicted, component
     assert isinstance(tuning.threshold, dict)
     judge = Judge(component, examples, scored)
     for label, value in product(component.labels, scores_of(scored)):
-        own = judge.measure({**tuning.threshold, label: value}, label)
-        assert own.f <= judge.measure(tuning.threshold, label).f + 1e-9
+        own = judge.measure(judge.judge({**tuning.threshold, label: value}), label)
+        assert own.f <= judge.measure(judge.judge(tuning.threshold), label).f + 1e-9
     best = micro_f(component, examples, scored, tuning.threshold)
     assert best == pytest.approx(tuning.after.f)
 
@@ -122,7 +122,7 @@ def test_a_precision_is_reached_with_the_most_recall(predicted, component, wante
     judge = Judge(component, examples, scored)
     assert tuning.after.precision >= wanted
     for value in scores_of(scored):
-        point = judge.measure(value)
+        point = judge.measure(judge.judge(value))
         if point.precision >= wanted:
             assert point.recall <= tuning.after.recall
 
