@@ -10,6 +10,7 @@ import io
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -357,11 +358,15 @@ def _read_fields(data: Any, place: str, settings: Settings) -> Item:
     )
 
 
-def _open_parquet(source: Source) -> Any:
-    try:
-        return import_module("pyarrow.parquet").ParquetFile(source.open())
-    except ValueError as e:  # pyarrow's own are such
-        raise ValueError(f"{source.path} is no Parquet file, or damaged: {e}.") from e
+@contextmanager
+def _open_parquet(source: Source) -> Iterator[Any]:
+    with source.open() as file:
+        try:
+            yield import_module("pyarrow.parquet").ParquetFile(file)
+        except ValueError as e:  # pyarrow's own are such
+            raise ValueError(
+                f"{source.path} is no Parquet file, or damaged: {e}."
+            ) from e
 
 
 @lru_cache(maxsize=1)
