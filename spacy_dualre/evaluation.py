@@ -21,8 +21,14 @@ from .output.scorer import (
     index_predicted,
     index_triples,
 )
-from .pairs.candidates import concepts_of, get_entities, sentence_ids
+from .pairs.candidates import (
+    concepts_of,
+    get_entities,
+    sentence_ids,
+    tokens_between,
+)
 from .pairs.dropped import find_entity, why_dropped
+from .pipelines import get_extractor
 from .relations import Relation, get_relations
 from .training.gold import complete, gold_relations
 from .tuning import Judge, Point, precision_recall
@@ -132,9 +138,9 @@ def predict_examples(
         given the gold entities where no component before it sets any.
     examples (Iterable[Example]): The examples. Their predicted Docs are changed.
     RETURNS (Predictions): What was found.
+    RAISES (ValueError): If the pipeline has no such relation extractor.
     """
-    extractor = nlp.get_pipe(component)
-    assert isinstance(extractor, DualRelationExtractor)
+    extractor = get_extractor(nlp, component)
     at = nlp.pipe_names.index(component)
     ready: list[Example] = []
     scored: list[Scored] = []
@@ -165,8 +171,7 @@ def evaluate(nlp: Language, component: str, examples: Iterable[Example]) -> Eval
     RETURNS (Evaluation): The evaluation.
     """
     examples, scored, speed = predict_examples(nlp, component, examples)
-    extractor = nlp.get_pipe(component)
-    assert isinstance(extractor, DualRelationExtractor)
+    extractor = get_extractor(nlp, component)
     scores = {**Scorer(nlp=nlp).score(examples), "speed": speed}
     are_concepts = joins_concepts(extractor)
     judge = Judge(extractor, examples, scored, concepts=are_concepts)
@@ -335,10 +340,8 @@ def candidate_recall(cases: Iterable[Case]) -> tuple[float | None, Counter]:
 
 def distance_of(case: Case) -> int:
     """RETURNS (int): The group of `DISTANCES` that a case is in."""
-    between = max(case.subject.start, case.object.start) - min(
-        case.subject.end, case.object.end
-    )
-    return max(first for first in DISTANCES if first <= max(between, 0))
+    between = max(tokens_between(case.subject, case.object), 0)
+    return max(first for first in DISTANCES if first <= between)
 
 
 def is_across(case: Case) -> bool:
@@ -365,20 +368,17 @@ def _gold_concepts(
 ) -> dict[Any, tuple[Span, Span]]:
     """The gold triples of concepts, each with the two mentions that are nearest
     together. One without mentions, which nothing can find, stands at the beginning."""
-    doc, read = example.reference, component.type_map
+    doc, type_map = example.reference, component.type_map
     mentions: dict[Any, list[Span]] = defaultdict(list)
     for entity in get_entities(doc, component.spans_key):
-        for type_, id_ in concepts_of(entity):
-            mentions[read.get(type_, type_), id_].append(entity)
+        for concept in concepts_of(entity, type_map):
+            mentions[concept].append(entity)
     found = {}
-    for triple in concept_triples(doc, component.relations_key, symmetric, read):
+    for triple in concept_triples(doc, component.relations_key, symmetric, type_map):
         subjects, objects = (mentions[end] or [doc[:1]] for end in triple[:2])
-        found[triple] = min(product(subjects, objects), key=_gap)
+        pairs = product(subjects, objects)
+        found[triple] = min(pairs, key=lambda pair: tokens_between(*pair))
     return found
-
-
-def _gap(pair: tuple[Span, Span]) -> int:
-    return max(span.start for span in pair) - min(span.end for span in pair)
 
 
 def _why_missed(

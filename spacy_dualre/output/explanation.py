@@ -20,7 +20,7 @@ from ..encoding.wordpieces import Fillings
 from ..model.architectures import with_settings
 from ..model.shim import DualEncoderShim
 from ..model.step import in_question
-from ..pairs.candidates import Candidates, get_entities
+from ..pairs.candidates import Candidates, get_entities, tokens_between
 from ..pairs.dropped import Dropped, find_entity, why_dropped
 from ..predicates import Predicate
 
@@ -122,7 +122,7 @@ def explain(
             for end in (subject, object)
         )
     )
-    nearest = min(pairs, key=lambda pair: (pair[0] == pair[1], _distance(*pair)))
+    nearest = min(pairs, key=lambda pair: (pair[0] == pair[1], tokens_between(*pair)))
     (explanation,) = explain_pairs(component, doc, [nearest])
     return explanation
 
@@ -220,10 +220,6 @@ def _shim(component: DualRelationExtractor) -> DualEncoderShim:
         f"'{component.name}' can't be explained: its model is no dual encoder, whose "
         "texts and scores are known."
     )
-
-
-def _distance(one: Span, other: Span) -> int:
-    return max(one.start, other.start) - min(one.end, other.end)
 
 
 def _read(

@@ -235,7 +235,9 @@ def concept_triples(
         return set(index_concepts(relations, symmetric, type_map))
     read = type_map or {}
     return {
-        _in_order((read.get(t1, t1), id1), (read.get(t2, t2), id2), label, symmetric)
+        order_concepts(
+            (read.get(t1, t1), id1), (read.get(t2, t2), id2), label, symmetric
+        )
         for id1, id2, label, t1, t2, *_ in rows
     }
 
@@ -252,24 +254,20 @@ def index_concepts(
     type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (Dict[ConceptTriple, Relation]): The most probable relation of each triple.
     """
-    read = type_map or {}
-
-    def read_concepts(span: Span) -> list[Concept]:
-        return [(read.get(type_, type_), id_) for type_, id_ in concepts_of(span)]
-
     found: dict[ConceptTriple, Relation] = {}
     for relation in relations:
-        for subject in read_concepts(relation.subject):
-            for object_ in read_concepts(relation.object):
-                triple = _in_order(subject, object_, relation.label, symmetric)
+        for subject in concepts_of(relation.subject, type_map):
+            for object_ in concepts_of(relation.object, type_map):
+                triple = order_concepts(subject, object_, relation.label, symmetric)
                 if triple not in found or relation.score > found[triple].score:
                     found[triple] = relation
     return found
 
 
-def _in_order(
+def order_concepts(
     subject: Concept, object_: Concept, label: str, symmetric: Collection[str]
 ) -> ConceptTriple:
+    """RETURNS (ConceptTriple): A triple; of a symmetric label the same both ways."""
     if label in symmetric:
         return min(subject, object_), max(subject, object_), label
     return subject, object_, label

@@ -106,14 +106,16 @@ def source_of(spans_key: str | None) -> str:
     return "doc.ents" if spans_key is None else f"doc.spans['{spans_key}']"
 
 
-def concepts_of(span: Span) -> list[Concept]:
+def concepts_of(span: Span, type_map: Mapping[str, str] | None = None) -> list[Concept]:
     """Read the concepts that a mention stands for.
 
     span (Span): The mention. Its `kb_id_` may hold several ids, joined with commas.
+    type_map (Optional[Mapping[str, str]]): Entity types, and as what they are read.
     RETURNS (List[Concept]): Its type with each of its ids; none without an id.
     """
+    type_ = (type_map or {}).get(span.label_, span.label_)
     ids = [id_.strip() for id_ in span.kb_id_.split(",")]
-    return [(span.label_, id_) for id_ in ids if id_ not in ("", "-")]
+    return [(type_, id_) for id_ in ids if id_ not in ("", "-")]
 
 
 def find_candidates(
@@ -304,6 +306,11 @@ class CandidatePairs:
                 "training.annotating_components), or set max_sentences to null."
             )
         return False
+
+
+def tokens_between(one: Span, other: Span) -> int:
+    """RETURNS (int): How many tokens are between two spans; below 0 if they overlap."""
+    return max(one.start, other.start) - min(one.end, other.end)
 
 
 def sentence_ids(doc: Doc) -> numpy.ndarray:

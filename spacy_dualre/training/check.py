@@ -15,7 +15,8 @@ from ..model.shim import DualEncoderShim
 from ..pairs.candidates import Candidates
 from ..predicates import NO_RELATION, Predicate, describe
 from ..relations import get_relations
-from .gold import complete
+from ..text_files import shorten
+from .gold import complete, count_labels
 from .report import DataReport, count_by_reason
 from .trial import Trial, make_trial
 
@@ -91,13 +92,8 @@ def check_config(config: Config, test: Sequence[Doc] = ()) -> Check:
     splits = {"train": trial.train, "dev": trial.dev}
     docs = {split: [eg.reference for eg in own] for split, own in splits.items()}
     findings = [*_check_splits({**docs, "test": test}), *_check_empty(trial)]
-    labels = {
-        relation.label
-        for examples in splits.values()
-        for example in examples
-        for relation in get_relations(example.reference, trial.extractor.relations_key)
-        if relation.label != NO_RELATION
-    }
+    key = trial.extractor.relations_key
+    labels = count_labels([*trial.train, *trial.dev], key)
     if not trial.extractor.predicates and labels:
         trial.extractor.set_predicates({label: describe(label) for label in labels})
     reports = {}
@@ -111,7 +107,7 @@ def check_config(config: Config, test: Sequence[Doc] = ()) -> Check:
             for example in examples:
                 example = complete(example, trial.extractor.spans_key)
                 found = trial.extractor.find_candidates(example.predicted)
-                reports[split].add(example, found, trial.extractor.relations_key)
+                reports[split].add(example, found, key)
                 clipped.update(_clipped(tokenizer, found))
                 clipped["pairs"] += len(found.pairs)
             findings += _check_candidates(split, reports[split], by_concept)
@@ -150,12 +146,7 @@ def _check_empty(trial: Trial) -> Iterator[Finding]:
                 f"See corpora.{split} in the config.",
             )
             continue
-        n = sum(
-            relation.label != NO_RELATION
-            for example in examples
-            for relation in get_relations(example.reference, key)
-        )
-        if not n:
+        if not count_labels(examples, key):
             why = (
                 "there is nothing to learn"
                 if split == "train"
@@ -181,7 +172,7 @@ def _check_splits(splits: Mapping[str, Sequence[Doc]]) -> Iterator[Finding]:
             yield Finding(
                 False,
                 f"{len(shared)} texts of {second} are in {first}, too, such as "
-                f"{_cut(shared[0])}: scores on {second} will be too good.",
+                f"{shorten(shared[0])}: scores on {second} will be too good.",
                 "Divide anew with spacy-dualre divide, which keeps equal texts "
                 "together.",
             )
@@ -348,9 +339,5 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join([*names[:MAX_NAMED], *more])
 
 
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:59]}…")
-
-
 def _name(doc: Doc) -> str:
-    return str(doc.user_data.get("doc_id") or _cut(doc.text))
+    return str(doc.user_data.get("doc_id") or shorten(doc.text))

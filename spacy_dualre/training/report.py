@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy
 from spacy.training import Example
 
-from ..output.scorer import concept_triples
-from ..pairs.candidates import Candidates, Concept, concepts_of
+from ..output.scorer import ConceptTriple, concept_triples, order_concepts
+from ..pairs.candidates import Candidates, concepts_of
 from ..predicates import Predicate
 from .gold import Gold, find_gold, gold_relations
 
@@ -172,20 +172,14 @@ def _violations(
 
 def _concepts_of(
     found: Candidates, gold: Gold, symmetric: Sequence[str]
-) -> set[tuple[Concept, Concept, str]]:
+) -> set[ConceptTriple]:
     """The relations between concepts that candidates stand for."""
-    concepts = [
-        [(found.type_of(entity), id_) for _, id_ in concepts_of(entity)]
-        for entity in found.entities
-    ]
+    concepts = [concepts_of(entity, found.type_map) for entity in found.entities]
     triples = set()
     for row, r in numpy.argwhere(gold.positive[:, 1:]).tolist():
         label = found.predicates[r + 1].label
         s, o = found.pairs[row].tolist()
         for subject in concepts[s]:
             for object_ in concepts[o]:
-                ends = [subject, object_]
-                if label in symmetric:
-                    ends.sort()
-                triples.add((ends[0], ends[1], label))
+                triples.add(order_concepts(subject, object_, label, symmetric))
     return triples
