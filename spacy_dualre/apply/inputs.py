@@ -24,6 +24,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..json_files import parse_json
+from ..msgpack import look_up_codecs_once
 from ..text_files import decode, shorten
 from .files import CHUNK, replacing
 from .settings import Settings
@@ -397,6 +398,7 @@ def _read_rows(piece: Piece, settings: Settings) -> Iterator[Item]:
 
 @lru_cache(maxsize=1)
 def _load_doc_bin(source: Source, digest: str = "") -> DocBin:
+    look_up_codecs_once()
     with source.open() as file:
         data = file.read()
     try:

@@ -15,6 +15,7 @@ from ..corpora import find_format, format_names
 from ..corpora.format import SPLITS, changed_files
 from ..corpora.output import REPORT_FILE, write_output
 from ..corpora.report import OUTCOMES, Report, TooManyErrors
+from ..msgpack import look_up_codecs_once
 from ._util import app, fail_on_error
 
 MAX_ERRORS = 20
@@ -104,6 +105,7 @@ def convert(
     format_ = find_format(corpus)
     changed = changed_files(input_path, format_.files)
     report = Report(corpus)
+    look_up_codecs_once()
     doc_bins: dict[str, DocBin] = {}
     # None: only where stderr is a terminal.
     hidden = None if progress else True

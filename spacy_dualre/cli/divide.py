@@ -14,6 +14,7 @@ from ..corpora.divide import divide, make_shares
 from ..corpora.format import SPLITS
 from ..corpora.output import write_output
 from ..json_files import get_field, get_objects, parse_json
+from ..msgpack import look_up_codecs_once
 from ..relations import get_relations
 from ..text_files import input_error, read_lines
 from ._util import app, fail_on_error
@@ -112,6 +113,7 @@ def _read_jsonl(path: Path) -> tuple[Documents, Write]:
 
 
 def _read_spacy(path: Path) -> tuple[Documents, Write]:
+    look_up_codecs_once()
     doc_bin = DocBin().from_disk(path)
     docs = list(doc_bin.get_docs(Vocab()))
     documents: Documents = [

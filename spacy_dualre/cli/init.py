@@ -16,6 +16,7 @@ from wasabi import msg
 from ..corpora import format_names
 from ..corpora.report import Report
 from ..model.start import GENERAL
+from ..msgpack import look_up_codecs_once
 from ..predicates import parse_predicates, read_predicates
 from ..training.facts import CorpusFacts
 from ..training.recipe import COMPONENT, Recipe, make_recipe, write_predicates
@@ -272,6 +273,7 @@ def _guess(corpus: Path) -> str:
 
 def read_docs(path: Path) -> Iterator[Doc]:
     """YIELDS (Doc): The Docs of a `.spacy` file."""
+    look_up_codecs_once()
     return DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
 
 

@@ -11,6 +11,7 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..msgpack import look_up_codecs_once
 from ..predicates import (
     NO_RELATION,
     Predicate,
@@ -35,6 +36,7 @@ def join_corpora(
     RAISES (ValueError): If a Doc has a label that its predicates file lacks, or corpora
         differ on whether a predicate is symmetric.
     """
+    look_up_codecs_once()
     vocab = Vocab()
     docs: list[Doc] = []
     joined: dict[str, Predicate] = {}

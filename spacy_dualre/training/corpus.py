@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from thinc.api import Config
 
+from ..msgpack import look_up_codecs_once
 from .gold import TO_BE_COMPLETED, set_sentence_starts
 
 
@@ -82,6 +83,7 @@ def build_corpus(
     RETURNS (Callable[[Language], Iterable[Example]]): The reader.
     RAISES (ValueError): If there is no path.
     """
+    look_up_codecs_once()
     if not path:
         raise ValueError(
             "A corpus has no path. Set paths.train and paths.dev in the config, or "
