@@ -1,21 +1,25 @@
 """Pages of which a part is generated."""
 
-START = "<!-- generated results -->"
-END = "<!-- end of generated results -->"
+
+def marks(part: str = "results") -> tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The lines around a generated part of a page."""
+    return f"<!-- generated {part} -->", f"<!-- end of generated {part} -->"
 
 
-def replace_generated(page: str, generated: str) -> str:
-    """Replace the generated part of a page.
+def replace_generated(page: str, generated: str, part: str = "results") -> str:
+    """Replace a generated part of a page.
 
     page (str): The page.
     generated (str): The new part.
+    part (str): The part's name.
     RETURNS (str): The page with it.
-    RAISES (ValueError): If the page does not have the two markers.
+    RAISES (ValueError): If the page does not have the part's two markers.
     """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"The page needs the lines {START} and {END}.")
+    start, end = marks(part)
+    before, _, rest = page.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"The page needs the lines {start} and {end}.")
     return f"{before}{start}\n\n{generated}\n{end}{after}"
 
 

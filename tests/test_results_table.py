@@ -6,7 +6,7 @@ import pytest
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 COMPONENT = "components.dual_relation_extractor"
-PAGE = "Before.\n\n{start}\nold numbers\n{end}\n\nAfter.\n"
+PAGE = "Before.\n\n{}\nold\n{}\n\nBetween.\n\n{}\nold\n{}\n\nAfter.\n"
 
 
 @pytest.fixture(scope="module")
@@ -306,21 +306,51 @@ def test_a_run_that_was_scored_on_dev_only_is_not_compared(table, results):
 def test_only_what_is_between_the_markers_changes(table, pages, results, tmp_path):
     folder = results(make_row("dual", counts=COUNTS), make_row(counts=COUNTS))
     page = tmp_path / "page.md"
-    page.write_text(PAGE.format(start=pages.START, end=pages.END), encoding="utf8")
+    marks = [*pages.marks("summary"), *pages.marks()]
+    page.write_text(PAGE.format(*marks), encoding="utf8")
     table.main(folder, page)
     once = page.read_text("utf8")
-    assert "old numbers" not in once
-    assert once.startswith(f"Before.\n\n{pages.START}\n")
-    assert once.endswith(f"{pages.END}\n\nAfter.\n")
+    assert "old" not in once
+    assert once.startswith(f"Before.\n\n{marks[0]}\n")
+    assert f"{marks[1]}\n\nBetween.\n\n{marks[2]}\n" in once
+    assert once.endswith(f"{marks[3]}\n\nAfter.\n")
     table.main(folder, page)
     assert page.read_text("utf8") == once
 
 
 def test_page_without_markers(pages):
     with pytest.raises(ValueError, match="generated results"):
-        pages.replace_generated(f"Only {pages.START}", "")
+        pages.replace_generated(f"Only {pages.marks()[0]}", "")
 
 
 def test_no_number_of_the_page_is_written_by_hand(table, pages):
     page = table.PAGE.read_text("utf8")
-    assert pages.replace_generated(page, table.make_tables(table.RESULTS)) == page
+    assert table.update(page, table.RESULTS) == page
+
+
+def test_the_summary_compares_the_longest_trainings(table, results):
+    rows = [
+        make_row(variant, seed, f, COUNTS, passes=passes)
+        for variant, passes, seed, f in (
+            ("linear", 1, 0, 0.9),
+            ("dual", 1, 0, 0.9),
+            ("linear", 2, 0, 0.5),
+            ("linear", 2, 1, 0.7),
+            ("dual", 2, 1, 0.4),
+            # Nothing to compare them with.
+            ("dual", 3, 0, 0.9),
+            ("levitated", 2, 0, 0.9),
+        )
+    ]
+    for row in rows:
+        row["dev_curve"] = [[0, 0.1], [350 * row["passes"], 0.2]]
+    lines = table.summary_table({"scierc": rows})
+    (line,) = lines[2:]
+    assert line.startswith(
+        "| SciERC | micro | MiniLM-L6 | 700 | 0, 1; 1 | 60.00 ± 14.14 | 40.00 |"
+    )
+
+
+def test_the_summary_says_where_the_seeds_differ(table):
+    rows = [make_row("linear", 0, counts=COUNTS), make_row("dual", 1, counts=COUNTS)]
+    assert "| no common seed |" in table.summary_table({"scierc": rows})[2]

@@ -373,11 +373,12 @@ def test_sentences_are_cut_with_their_relations(zero_shot):
     assert len(zero_shot.draw_sentences([doc], 1, 0)) == 1
 
 
-def test_the_page_gets_tables(zero_shot, model, corpora, run, tmp_path):
+def test_the_page_gets_tables(model, corpora, run, import_benchmark, tmp_path):
     run("fewrel", model, corpora, "--split", 0)
     run("negatives", model, corpora, "--corpus", "written-test")
     page = tmp_path / "page.md"
-    page.write_text(f"Before.\n{zero_shot.START}\nstale\n{zero_shot.END}\nAfter.\n")
+    start, end = import_benchmark("pages").marks()
+    page.write_text(f"Before.\n{start}\nstale\n{end}\nAfter.\n")
     run("table", "--page", page)
     text = page.read_text()
     assert text.startswith("Before.") and text.endswith("After.\n")

@@ -267,6 +267,8 @@ def describe_hardware(gpu: int) -> dict[str, Any]:
     }
     if gpu >= 0:
         hardware["gpu"] = torch.cuda.get_device_name(gpu)
+        # "high": in TF32.
+        hardware["float32_products"] = torch.get_float32_matmul_precision()
     return hardware
 
 

@@ -95,6 +95,67 @@ def missing_runs(recorded: dict[str, list[dict[str, Any]]]) -> str:
     return f"Not run, of {', '.join(MAIN_VARIANTS)}: {'; '.join(texts)}."
 
 
+def summary_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Compare the dual encoder with the linear head, each trained longest, with the
+    readings of the configs.
+
+    recorded (Dict[str, List[Dict[str, Any]]]): The recorded runs of each dataset.
+    RETURNS (List[str]): The lines of the table: a line for each dataset and encoder.
+    """
+    body = []
+    for dataset, rows in recorded.items():
+        groups = group_runs(rows)
+        pairs: dict[str, tuple[int, Run]] = {}
+        for group in groups:
+            linear = replace(group, variant="linear")
+            if group.variant == "dual" and linear in groups:
+                steps = max(map(count_steps, groups[group]))
+                longest = pairs.get(group.encoder, (0, group))
+                pairs[group.encoder] = max(longest, (steps, group), key=lambda x: x[0])
+        for encoder, (steps, group) in pairs.items():
+            ours, theirs = groups[group], groups[replace(group, variant="linear")]
+            measure = DATASETS[dataset].measure
+            scores = [
+                _score(own, "test", way, f"rel_{measure}_f")
+                for own, way in ((theirs, "head"), (ours, "dual"))
+            ]
+            common = _tested(ours) & _tested(theirs)
+            gain = "no common seed"
+            if common:
+                sides = (
+                    [row for row in side if row["seed"] in common]
+                    for side in (ours, theirs)
+                )
+                points, low, high, _ = bootstrap(dataset, *sides, "dual")
+                gain = f"{100 * points:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+            body.append(
+                [
+                    *(DATASETS[dataset].title, measure),
+                    *(ENCODERS.get(encoder, encoder), str(steps)),
+                    *(f"{_seeds(theirs)}; {_seeds(ours)}", *scores, gain),
+                ]
+            )
+    header = [
+        "corpus",
+        "F1",
+        "encoder",
+        "steps",
+        "seeds",
+        "linear head",
+        "dual encoder",
+    ]
+    return make_table([*header, "gain (95 % interval)"], body)
+
+
+def count_steps(row: dict[str, Any]) -> int:
+    """RETURNS (int): How many steps a run was trained for."""
+    if row.get("dev_curve"):
+        return int(row["dev_curve"][-1][0])
+    return (
+        row["steps"] or DATASETS[row["dataset"]].make_config()["training"]["max_steps"]
+    )
+
+
 def result_table(dataset: str, groups: Groups) -> list[str]:
     """Make the table of a dataset.
 
@@ -270,6 +331,19 @@ def make_tables(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def update(page: str, folder: Path) -> str:
+    """Update the page.
+
+    page (str): The page.
+    folder (Path): Where the results are.
+    RETURNS (str): The page with the recorded runs.
+    """
+    recorded = {dataset: read_results(dataset, folder) for dataset in DATASETS}
+    summary = "\n".join([*summary_table(recorded), ""])
+    page = replace_generated(page, summary, "summary")
+    return replace_generated(page, make_tables(folder))
+
+
 def _tested(rows: list[dict[str, Any]]) -> set[int]:
     """The seeds of the runs that were scored on the test split."""
     return {row["seed"] for row in rows if "test" in row["scores"]}
@@ -298,8 +372,7 @@ def main(
 ) -> None:
     """Write the recorded runs into a page, as tables."""
     # fmt: on
-    text = replace_generated(page.read_text("utf8"), make_tables(results))
-    page.write_text(text, encoding="utf8")
+    page.write_text(update(page.read_text("utf8"), results), encoding="utf8")
     msg.good(f"Updated {page}")
 
 

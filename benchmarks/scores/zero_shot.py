@@ -40,6 +40,7 @@ from wasabi import msg
 
 sys.path.append(str(Path(__file__).parents[2]))
 
+from benchmarks.pages import make_table, replace_generated
 from spacy_dualre.cli.config import complete_config
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.model.architectures import with_settings
@@ -58,8 +59,6 @@ from spacy_dualre.training.gold import complete, find_gold, refuse_unknown_label
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "zero-shot.md"
-START = "<!-- generated results -->"
-END = "<!-- end of generated results -->"
 RESULTS = ROOT / "benchmarks" / "results" / "zero-shot.jsonl"
 WRITTEN = ROOT / "assets" / "general" / "written"
 NAME = "dual_relation_extractor"
@@ -835,11 +834,6 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def make_table(header: list[str], body: list[list[str]]) -> list[str]:
-    """RETURNS (List[str]): The lines of a table in Markdown."""
-    return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *body]]
-
-
 def _id_of(example: Example) -> str:
     return str(example.reference.user_data.get("doc_id", example.text))
 
@@ -1161,10 +1155,8 @@ def table_command(
     page: Annotated[Path, typer.Option(help="The page to update")] = PAGE,
 ) -> None:
     """Write what is recorded into a page, as tables."""
-    before, _, rest = page.read_text("utf8").partition(START)
-    after = rest.partition(END)[2]
     tables = make_tables(read_rows(results))
-    page.write_text(f"{before}{START}\n\n{tables}\n{END}{after}", encoding="utf8")
+    page.write_text(replace_generated(page.read_text("utf8"), tables), encoding="utf8")
     msg.good(f"Updated {page}")
 
 
