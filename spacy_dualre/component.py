@@ -123,6 +123,7 @@ class DualRelationExtractor(ChangeablePipe):
         batch = [self._find_candidates(doc, predicates) for doc in docs]
         scored = to_probabilities(self.model.predict(batch))
         self._notices.of_scores(self.name, scored, predicates)
+        self._notices.of_threshold(self.name, self.threshold, predicates)
         return scored
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy
 from spacy.tokens import Doc
 
+from .output.decoder import Threshold
 from .output.probabilities import Scored
 from .pairs.candidates import source_of
 from .predicates import Predicate
@@ -25,6 +26,10 @@ NO_TYPES = (
 NO_NUMBERS = (
     "Some scores of '{}' are not numbers, so that no relations are found there: its "
     "weights are damaged, or training diverged (try a lower learning rate)."
+)
+NO_PREDICATE = (
+    "The threshold of '{}' names {}, and it has no such predicate (it has {}): there "
+    "it has no effect. (Said once.)"
 )
 NO_GOLD = (
     "None of the examples ({}) that '{}' is scored on has gold relations in "
@@ -74,6 +79,20 @@ class Notices:
         if types and all(signatures) and not types & known:
             self._give(NO_TYPES, name, _join(types), _join(known))
 
+    def of_threshold(
+        self, name: str, threshold: Threshold, predicates: Sequence[Predicate]
+    ) -> None:
+        """Warn of a threshold for what is no predicate.
+
+        name (str): The component's name.
+        threshold (Optional[Union[float, Dict[str, float]]]): The threshold.
+        predicates (Sequence[Predicate]): The predicates, "no_relation" first.
+        """
+        labels = {predicate.label for predicate in predicates[1:]}
+        unknown = {*threshold} - labels if isinstance(threshold, dict) else set()
+        if unknown:
+            self._give(NO_PREDICATE, name, _join(unknown), _join(labels))
+
     def of_golds(self, name: str, golds: Sequence[Gold], relations_key: str) -> None:
         """Warn where there is nothing to score.
 
@@ -90,5 +109,5 @@ class Notices:
             warnings.warn(message.format(*values))
 
 
-def _join(types: set[str]) -> str:
-    return f"{', '.join(sorted(types)):.300}"
+def _join(names: set[str]) -> str:
+    return f"{', '.join(sorted(names)):.300}"

@@ -453,6 +453,16 @@ def test_types_that_fit_are_not_warned_of(bert, trained, recwarn):
     assert not recwarn.list
 
 
+def test_a_threshold_of_no_predicate_is_said_once(bert, recwarn):
+    nlp = typed(bert)
+    nlp.get_pipe(NAME).threshold = {"knows": 0.5, "know": 0.5}
+    recwarn.clear()
+    list(nlp.pipe(with_entities(nlp) * 2, batch_size=2))
+    (warning,) = recwarn
+    assert f"The threshold of '{NAME}' names know, " in str(warning.message)
+    assert "it has born_in, knows, works_in" in str(warning.message)
+
+
 def test_symmetric_relation_is_found_once_in_text_order(trained):
     (relation,) = trained(with_entities(trained)[2])._.relations
     assert relation.label == "knows"

@@ -12,7 +12,7 @@ import srsly
 from apply_texts import make_ner, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 
 from spacy_dualre import get_relations
 from spacy_dualre.apply import Selection, Settings, apply
@@ -385,3 +385,13 @@ def test_any_text_is_the_same_as_a_doc(text):
     doc = to_doc(json.loads(json.dumps(record)), NLP.vocab)
     assert doc.text == text
     assert [token.text for token in doc] == [token.text for token in given_doc]
+
+
+def test_the_ids_of_a_ruler_and_of_a_linker_are_kept():
+    doc = NLP("Anna met Berta")
+    doc.ents = [
+        Span(doc, 0, 1, "PER", span_id="anna"),
+        Span(doc, 2, 3, "PER", kb_id="Q7", span_id="berta"),
+    ]
+    entities = to_record(doc, "a", "relations", None)["entities"]
+    assert [entity["id"] for entity in entities] == ["anna", "Q7"]

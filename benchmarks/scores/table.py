@@ -122,11 +122,11 @@ def summary_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
             common = _tested(ours) & _tested(theirs)
             gain = "no common seed"
             if common:
-                sides = (
+                left, right = (
                     [row for row in side if row["seed"] in common]
                     for side in (ours, theirs)
                 )
-                points, low, high, _ = bootstrap(dataset, *sides, "dual")
+                points, low, high, _ = bootstrap(dataset, left, right, "dual")
                 gain = f"{100 * points:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
             body.append(
                 [

@@ -30,11 +30,13 @@ def to_record(
     at: dict[tuple[int, int, str, str], int] = {}
 
     def add(span: Span) -> int:
-        key = (span.start_char, span.end_char, span.label_, span.kb_id_)
+        # An entity ruler has ids of its own, an entity linker those of its base.
+        own_id = span.kb_id_ or span.id_
+        key = (span.start_char, span.end_char, span.label_, own_id)
         if key not in at:
             at[key] = len(entities)
-            start, end, label, kb_id = key
-            entity = {"start": start, "end": end, "label": label, "id": kb_id}
+            start, end, label, own_id = key
+            entity = {"start": start, "end": end, "label": label, "id": own_id}
             entities.append({k: v for k, v in entity.items() if v != ""})
         return at[key]
 
