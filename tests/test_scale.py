@@ -176,9 +176,9 @@ def test_a_full_disk_is_told_of_with_the_file(tmp_path):
     if not full.exists():
         pytest.skip("needs /dev/full")
     target = tmp_path / "a.jsonl"
-    with pytest.raises(OSError, match=r"Make space, and .* again: '.*/a\.jsonl'$"):
-        with replacing(target), full.open("w") as file:
-            file.write("a")
+    told = pytest.raises(OSError, match=r"Make space, and .* again: '.*/a\.jsonl'$")
+    with told, replacing(target), full.open("w") as file:
+        file.write("a")
     assert not list(tmp_path.iterdir())
 
 
