@@ -2,6 +2,8 @@
 
 import csv
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import fsspec
@@ -13,6 +15,7 @@ from spacy.tokens import DocBin
 from tiny_corpus import TEXTS, gold_triples, with_entities
 
 from spacy_dualre.apply import Settings, apply
+from spacy_dualre.apply.files import replacing
 from spacy_dualre.apply.inputs import Shard, divide, find_sources, read_shard
 from spacy_dualre.apply.shard import apply_shard
 
@@ -166,6 +169,54 @@ def test_a_part_that_vanishes_is_made_again(trained_path, ner, tmp_path):
     (tmp_path / "out.jsonl.parts" / "000001.jsonl").unlink()
     assert apply(trained_path, source, output, **options).new == 4
     assert output.read_bytes() == before
+
+
+def test_a_full_disk_is_told_of_with_the_file(tmp_path):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    target = tmp_path / "a.jsonl"
+    told = pytest.raises(OSError, match=r"Make space, and .* again: '.*/a\.jsonl'$")
+    with told, replacing(target), full.open("w") as file:
+        file.write("a")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 128 kB, and the command that makes it larger."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = [shutil.which("mount") or "mount", "-t", "tmpfs", "tmpfs", str(folder)]
+    try:
+        subprocess.run([*mount, "-o", "size=128k"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as e:
+        pytest.skip(f"can't mount a small disk: {e}")
+    yield folder, [*mount, "-o", "remount,size=16m"]
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_work_goes_on_when_a_full_disk_has_space(
+    engine, trained_path, tmp_path, small_disk
+):
+    if engine == "ray":
+        pytest.importorskip("ray")
+    docs = with_entities(spacy.blank("en")) * 50
+    DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
+    disk, enlarge = small_disk
+    whole, output = tmp_path / "whole.jsonl", disk / "out.jsonl"
+    apply(trained_path, tmp_path / "in.spacy", whole, shard_size=20)
+    options = {"shard_size": 20, "engine": engine, "n_process": 2}
+    with pytest.raises(OSError, match=r"Make space.*/out\.jsonl"):
+        apply(trained_path, tmp_path / "in.spacy", output, **options)
+    finished = {p: p.stat().st_mtime_ns for p in disk.glob("*/0*.jsonl")}
+    assert finished and not output.exists()
+    subprocess.run(enlarge, check=True)
+    assert 0 < apply(trained_path, tmp_path / "in.spacy", output, **options).new < 300
+    assert output.read_bytes() == whole.read_bytes()
+    assert all(p.stat().st_mtime_ns == time for p, time in finished.items())
 
 
 @pytest.mark.slow

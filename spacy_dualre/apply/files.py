@@ -1,5 +1,6 @@
 """Files that are there as a whole or not at all, even if the process is killed."""
 
+import errno
 import glob
 import hashlib
 import os
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CHUNK = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -19,6 +21,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
     target (Path): The file or folder.
     YIELDS (Path): The path to write to, in the same folder.
+    RAISES (OSError): If there is no space left, with the target and what to do.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     name = f"{_hidden(target)}{uuid.uuid4().hex}"
@@ -32,6 +35,15 @@ def replacing(target: Path) -> Iterator[Path]:
             target.rename(old)  # a folder can't be renamed to one that has files
         new.replace(target)
         sync(target.parent)
+    except OSError as e:
+        # What is raised by a write, unlike by an open, names no file.
+        if e.errno not in FULL:
+            raise
+        message = (
+            f"{e.strerror}. What is finished is kept. Make space, and give the same "
+            "command again"
+        )
+        raise OSError(e.errno, message, str(target)) from e
     finally:
         for path in (new, old):
             remove(path)
@@ -53,6 +65,7 @@ def sync(path: Path) -> None:
     """Wait until a file or folder is on the disk.
 
     path (Path): The file or folder.
+    RAISES (OSError): If it can't be written to the disk.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -60,8 +73,9 @@ def sync(path: Path) -> None:
         return
     try:
         os.fsync(descriptor)
-    except OSError:  # nor syncs what was opened to be read
-        pass
+    except OSError as e:  # nor syncs what was opened to be read
+        if e.errno in (*FULL, errno.EIO):
+            raise
     finally:
         os.close(descriptor)
 
