@@ -184,12 +184,12 @@ def test_a_full_disk_is_told_of_with_the_file(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 128 kB, and the command that makes it larger."""
+    """A disk of 64 kB, and the command that makes it larger."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = [shutil.which("mount") or "mount", "-t", "tmpfs", "tmpfs", str(folder)]
     try:
-        subprocess.run([*mount, "-o", "size=128k"], check=True, capture_output=True)
+        subprocess.run([*mount, "-o", "size=64k"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as e:
         pytest.skip(f"can't mount a small disk: {e}")
     yield folder, [*mount, "-o", "remount,size=16m"]
