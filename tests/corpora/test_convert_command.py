@@ -270,7 +270,7 @@ def test_check_lists_the_errors_and_writes_nothing(input_dir, tmp_path):
     code, output = run("jsonl", input_dir, "--check")
     assert code == 1
     for place in (
-        "line 2: entity 0: expected 0 <= start < end <= 17",
+        "line 2: entity 0: expected an entity with 0 <= start < end <= 17",
         "line 2: entity 1: expected a string that is not empty as 'label'",
         "line 3: expected JSON",
         "line 4: entity 1",
