@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
 from spacy_dualre.cli.init import estimate, init
+from spacy_dualre.corpora.format import NO_SPLITS
 from spacy_dualre.predicates import parse_predicates, read_predicates
 from spacy_dualre.training.facts import CorpusFacts
 from spacy_dualre.training.recipe import make_recipe, plan_steps, write_predicates
@@ -238,6 +239,7 @@ def test_annotations_are_converted_and_divided(tmp_path):
         )
     made = init(folder, tmp_path / "out")
     assert made.report is not None
+    assert NO_SPLITS not in made.report.warnings
     paths = load_config(made.config)["paths"]
     sizes = [len(DocBin().from_disk(paths[split])) for split in ("train", "dev")]
     assert sizes == [6, 2]

@@ -14,6 +14,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from ..corpora import format_names
+from ..corpora.format import NO_SPLITS
 from ..corpora.guess import guess_format
 from ..corpora.report import Report
 from ..model.start import GENERAL
@@ -257,6 +258,8 @@ def _find_splits(
         raise ValueError(
             f"{corpus} has {n} documents, too few to divide them into train and dev."
         )
+    if report is not None and NO_SPLITS in report.warnings:
+        report.warnings.remove(NO_SPLITS)
     sizes = ", ".join(f"{split} {n}" for split, (n, _) in counts.items())
     reasons.append(
         f"paths: {n} documents without a dev split were divided by label ({sizes}). "

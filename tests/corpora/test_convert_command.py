@@ -244,8 +244,11 @@ def test_findings_say_what_they_mean(input_dir, tmp_path):
     (input_dir / "train.jsonl").write_text(text)
     _, output = run("jsonl", input_dir, tmp_path / "output")
     assert "relation crosses a sentence boundary" in output
-    assert "Set max_sentences = 2" in output
-    assert 'Set spans_key = "entities"' in output
+    assert "candidates] is 2, or null (spacy-dualre init sets it)" in output
+    assert (
+        'unless spans_key in [components.dual_relation_extractor] is "entities"'
+        in output
+    )
 
 
 def test_one_file_without_a_split_is_train(input_dir, tmp_path):
