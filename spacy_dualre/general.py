@@ -7,6 +7,7 @@ from pathlib import Path
 import spacy
 from spacy.language import Language
 
+from . import __version__
 from .component import DualRelationExtractor
 from .model.low_rank import load_difference, read_arguments
 from .model.shim import get_shim
@@ -27,6 +28,8 @@ def load_general(path: str | Path = GENERAL) -> Language:
     if not Path(path).is_file():
         raise ValueError(f"There is no general model at {Path(path).absolute()}.")
     nlp = spacy.blank("en")
+    # By which results name what found them.
+    nlp.meta.update(name="dualre_general", version=__version__)
     architecture = "spacy-dualre.DualEncoder.v1"
     model = {"@architectures": architecture, **read_arguments(path)}
     extractor = nlp.add_pipe(NAME, config={"model": model})

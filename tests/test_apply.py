@@ -255,7 +255,7 @@ def test_work_on_something_else_is_refused(
             trained.to_disk(model)
         meta = srsly.read_json(model / "meta.json")
         srsly.write_json(model / "meta.json", {**meta, "version": "0.0.1"})
-    with pytest.raises(ValueError, match=f"its {what} is not the same.*--overwrite"):
+    with pytest.raises(ValueError, match=f"another run: other {what}.*--overwrite"):
         apply(model, source, output, settings=settings)
     assert output.read_bytes() == before
     apply(model, source, output, settings=settings, overwrite=True)

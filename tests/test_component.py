@@ -748,6 +748,24 @@ def test_a_symmetric_relation_both_ways_round_is_one_in_the_report(bert, caplog)
     assert "candidate recall 100.0% of 5 gold relations" in line
 
 
+def test_mention_pairs_over_the_cap_of_their_concepts_are_no_warning(bert, caplog):
+    nlp = make_pipeline(bert, candidates=candidates(max_pairs_per_concept=2))
+    examples = make_examples(nlp)
+    doc = examples[3].reference
+    doc.ents = [
+        Span(doc, ent.start, ent.end, ent.label_, kb_id=kb_id)
+        for ent, kb_id in zip(doc.ents, "abca")
+    ]
+    oslo, carl, _, rome = doc.ents
+    doc._.relations = [(carl, place, "born_in") for place in (oslo, rome)]
+    with caplog.at_level(logging.INFO, logger="spacy"):
+        nlp.initialize(lambda: examples)
+    (record,) = [r for r in caplog.records if NAME in r.getMessage()]
+    assert "lost by reason: 1 max_pairs_per_concept" in record.getMessage()
+    assert "and 100.0% of 1 between concepts" in record.getMessage()
+    assert record.levelno == logging.INFO
+
+
 def test_lost_relations_are_logged_as_a_warning_with_the_reason(bert, caplog):
     nlp = make_pipeline(bert, candidates=candidates(max_tokens=2))
     with caplog.at_level(logging.WARNING, logger="spacy"):

@@ -9,6 +9,7 @@ from spacy.tokens import Span
 from tiny_corpus import PREDICATES, make_pipeline, train, with_entities
 from typer.testing import CliRunner
 
+from spacy_dualre import __version__
 from spacy_dualre.cli import app
 from spacy_dualre.general import load_general
 from spacy_dualre.model.encoders import load_encoder
@@ -36,6 +37,12 @@ def test_a_difference_of_full_rank_gives_the_same_scores(trained, tmp_path):
     general.get_pipe(NAME).set_predicates(PREDICATES)
     expected = probabilities(trained)
     numpy.testing.assert_allclose(probabilities(general), expected, atol=1e-3)
+
+
+def test_results_can_name_the_general_model(trained, tmp_path):
+    general = load_general(save(trained, tmp_path / "general.safetensors"))
+    assert general.meta["name"] == "dualre_general"
+    assert general.meta["version"] == __version__
 
 
 def test_the_command_saves_what_is_loaded(trained_path, bert, tmp_path):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from spacy_dualre.cli import app
 from spacy_dualre.cli.init import estimate, init
+from spacy_dualre.corpora.format import NO_SPLITS
 from spacy_dualre.predicates import parse_predicates, read_predicates
 from spacy_dualre.training.facts import CorpusFacts
 from spacy_dualre.training.recipe import make_recipe, plan_steps, write_predicates
@@ -238,10 +239,12 @@ def test_annotations_are_converted_and_divided(tmp_path):
         )
     made = init(folder, tmp_path / "out")
     assert made.report is not None
+    assert NO_SPLITS not in made.report.warnings
     paths = load_config(made.config)["paths"]
     sizes = [len(DocBin().from_disk(paths[split])) for split in ("train", "dev")]
     assert sizes == [6, 2]
-    assert "10 documents without a dev split were divided" in made.reasons[0]
+    assert made.reasons[0] == "format: by the look of the files it is brat."
+    assert "10 documents without a dev split were divided" in made.reasons[1]
 
 
 def test_format_can_be_named(tmp_path):
@@ -256,6 +259,14 @@ def test_format_can_be_named(tmp_path):
         (tmp_path / f"{split}.jsonl").write_text(json.dumps(line))
     made = init(tmp_path, tmp_path / "out", format_="doccano")
     assert "runs" in made.predicates.read_text("utf8")
+
+
+def test_error_in_files_says_what_format_they_were_taken_for(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "a"}')
+    with pytest.raises(ValueError, match=r"'entities'(.|\n)*taken for jsonl.*--format"):
+        init(tmp_path, tmp_path / "out")
+    with pytest.raises(ValueError, match="is none.$"):
+        init(tmp_path, tmp_path / "out", format_="jsonl")
 
 
 def test_other_language_needs_another_encoder(corpus, tmp_path, bert):

@@ -117,7 +117,7 @@ def identify(model: str) -> dict[str, str]:
 
 def _difference(key: str, before: Any, now: Any) -> str:
     if not isinstance(before, dict) or not isinstance(now, dict):
-        return f"its {key} is not the same"
+        return f"other {key}"
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     listed = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
-    return f"its {key} is not the same ({listed})"
+    return f"other {key} ({listed})"

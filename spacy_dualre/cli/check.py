@@ -107,7 +107,7 @@ def print_check(found: Check) -> None:
     if reports:
         aligns = ("l", *("r" for _ in reports))
         header = ["", *reports]
-        msg.table(rows, header=header, aligns=aligns, divider=True, max_col=60)
+        msg.table(rows, header=header, aligns=aligns, divider=True, max_col=100)
     for finding in found.findings:
         if finding.fatal:
             msg.fail(finding.what, finding.advice)

@@ -47,7 +47,7 @@ def divide_cli(
     rows = [["documents", *(f"{n:,}" for n, _ in counts.values())]]
     rows += [[f"  {x}", *(f"{c[x]:,}" for _, c in counts.values())] for x in labels]
     aligns = ("l", *("r" for _ in counts))
-    msg.table(rows, header=["", *counts], aligns=aligns, divider=True)
+    msg.table(rows, header=["", *counts], aligns=aligns, divider=True, max_col=100)
     msg.good(f"Wrote {', '.join(f'{s}{file.suffix}' for s in counts)} to {output}")
 
 

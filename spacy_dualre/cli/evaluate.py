@@ -121,6 +121,7 @@ def _print(evaluation: Evaluation) -> None:
         header=("concept pairs" if joined else "", "P", "R", "F"),
         aligns=("l", "r", "r", "r"),
         divider=True,
+        max_col=100,
     )
     recall, rules = candidate_recall(cases)
     lost = f" (not candidates: {count_by_reason(rules)})" if rules else ""

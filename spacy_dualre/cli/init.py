@@ -14,6 +14,8 @@ from thinc.api import Config
 from wasabi import msg
 
 from ..corpora import format_names
+from ..corpora.format import NO_SPLITS
+from ..corpora.guess import guess_format
 from ..corpora.report import Report
 from ..model.start import GENERAL
 from ..msgpack import look_up_codecs_once
@@ -30,8 +32,6 @@ Optimize = Literal["speed", "accuracy"]
 CONFIG_FILE, PREDICATES_FILE = "config.cfg", "predicates.yml"
 # The shares of dev and test where the corpus has no split: more of few documents.
 SHARE, SHARE_OF_FEW, FEW_DOCS = 0.1, 0.2, 100
-# What files of a format that needs no name are called.
-FORMAT_OF = {".ann": "brat", ".jsonl": "jsonl"}
 
 
 class Initialized(NamedTuple):
@@ -71,8 +71,8 @@ def init_cli(
         str | None,
         typer.Option(
             "--format",
-            help="Format of the annotations, where they are not .spacy, brat or our "
-            f"JSONL: {', '.join(format_names())}",
+            help="Format of the annotations, where the files do not show it: "
+            f"{', '.join(format_names())}",
         ),
     ] = None,
     lang: Annotated[
@@ -147,7 +147,7 @@ def init(
         annotations in a format that `convert` reads.
     output (Path): The folder for `config.cfg` and `predicates.yml` (which is kept if it
         is there), and for converted or divided documents.
-    format_ (Optional[str]): The format. None: by the files' endings.
+    format_ (Optional[str]): The format. None: it is guessed.
     lang (str): The language of the texts, a code of spaCy's.
     optimize (str): "speed" or "accuracy".
     gpu (bool): Whether to train on a GPU.
@@ -167,7 +167,7 @@ def init(
     config_path = output / CONFIG_FILE
     if config_path.exists() and not overwrite:
         raise ValueError(f"{config_path} is there. Use --overwrite to replace it.")
-    folder, report, divided = _find_splits(corpus, output, format_, lang)
+    folder, report, found = _find_splits(corpus, output, format_, lang)
     train = list(read_docs(folder / "train.spacy"))
     facts = CorpusFacts([*train, *read_docs(folder / "dev.spacy")])
     if not facts.relations:
@@ -183,7 +183,7 @@ def init(
         predicates.write_text(text, encoding="utf8")
     recipe.changes["paths.predicates"] = str(predicates)
     config = make_config(recipe, folder, lang, overrides)
-    reasons = [*divided, *recipe.reasons]
+    reasons = [*found, *recipe.reasons]
     if lang != "en" and f"{COMPONENT}.model.encoder" not in (overrides or {}):
         reasons.append(
             f"encoder: the default one reads English. For '{lang}' give another one: "
@@ -231,15 +231,25 @@ def _find_splits(
     corpus: Path, output: Path, format_: str | None, lang: str
 ) -> tuple[Path, Report | None, list[str]]:
     """A folder with train.spacy and dev.spacy, which is made if need be; the report of
-    a conversion; what was divided.
+    a conversion; what was found out about the files and done with them.
     """
     report = None
     source = corpus
+    reasons = []
     if format_ is not None or not _has_docs(corpus):
         source = output / "corpus"
-        report = convert(format_ or _guess(corpus), corpus, source, lang=lang)
+        name = format_ or guess_format(corpus)
+        if format_ is None:
+            reasons.append(f"format: by the look of the files it is {name}.")
+        try:
+            report = convert(name, corpus, source, lang=lang)
+        except ValueError as e:
+            if format_ is not None:
+                raise
+            hint = f"The format was taken for {name}. If it is not, name it: --format."
+            raise ValueError(f"{e}\n{hint}") from e
     if source.is_dir() and (source / "dev.spacy").is_file():
-        return source, report, []
+        return source, report, reasons
     file = source / "train.spacy" if source.is_dir() else source
     n = len(DocBin().from_disk(file))
     share = SHARE_OF_FEW if n < FEW_DOCS else SHARE
@@ -248,27 +258,18 @@ def _find_splits(
         raise ValueError(
             f"{corpus} has {n} documents, too few to divide them into train and dev."
         )
+    if report is not None and NO_SPLITS in report.warnings:
+        report.warnings.remove(NO_SPLITS)
     sizes = ", ".join(f"{split} {n}" for split, (n, _) in counts.items())
-    reason = (
+    reasons.append(
         f"paths: {n} documents without a dev split were divided by label ({sizes}). "
         "Keep test for the end."
     )
-    return output / "divided", report, [reason]
+    return output / "divided", report, reasons
 
 
 def _has_docs(corpus: Path) -> bool:
     return corpus.suffix == ".spacy" or (corpus / "train.spacy").is_file()
-
-
-def _guess(corpus: Path) -> str:
-    paths = corpus.rglob("*") if corpus.is_dir() else [corpus]
-    found = {FORMAT_OF[path.suffix] for path in paths if path.suffix in FORMAT_OF}
-    if len(found) != 1:
-        raise ValueError(
-            f"Can't tell the format of {corpus}. Name it with --format: "
-            f"{', '.join(format_names())}."
-        )
-    return found.pop()
 
 
 def read_docs(path: Path) -> Iterator[Doc]:

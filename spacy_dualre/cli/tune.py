@@ -64,6 +64,7 @@ def tune_cli(
         header=("", "threshold", "P", "R", "F1", "P before", "R before", "F1 before"),
         aligns=("l", *["r"] * 7),
         divider=True,
+        max_col=100,
     )
     if precision is not None:
         reached = {label: after for label, (_, after) in tuning.by_label.items()}

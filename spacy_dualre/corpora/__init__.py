@@ -27,13 +27,20 @@ def find_format(name: str) -> Format:
 
     name (str): Its name.
     RETURNS (Format): The format.
-    RAISES (ValueError): If there is no format of that name.
+    RAISES (ValueError): If there is no format of that name, or a package that it needs
+        is not installed.
     """
-    if name not in FORMATS:
+    try:
+        if name not in FORMATS:
+            raise ValueError(
+                f"Unknown format '{name}'. Choose one of {', '.join(format_names())}."
+            )
+        format_: Format = FORMATS.get(name)
+    except ModuleNotFoundError as e:
         raise ValueError(
-            f"Unknown format '{name}'. Choose one of {', '.join(format_names())}."
-        )
-    format_: Format = FORMATS.get(name)
+            f"The format '{name}' needs the package {e.name}, which is not installed: "
+            f'pip install "spacy-dualre[{name}]".'
+        ) from e
     return format_
 
 

@@ -242,8 +242,8 @@ def check_offsets(start: object, end: object, length: int, what: str) -> None:
     if not 0 <= start < end <= length:
         hint = " The end is that behind the last character." if start == end else ""
         raise ValueError(
-            f"expected 0 <= start < end <= {length} (the length of the text) of "
-            f"{what}, but start is {shorten(start)} and end is {shorten(end)}.{hint}"
+            f"expected {what} with 0 <= start < end <= {length} (the length of the "
+            f"text), but start is {shorten(start)} and end is {shorten(end)}.{hint}"
         )
 
 

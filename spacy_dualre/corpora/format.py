@@ -19,6 +19,10 @@ SPLIT_WORDS = {
     **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+NO_SPLITS = (
+    "No name of a file says train, dev or test, so all is written to train.spacy. To "
+    "divide it, use spacy-dualre divide."
+)
 
 
 class Format(NamedTuple):
@@ -95,10 +99,7 @@ def find_files(
         )
     without = by_split.pop("", [])
     if not by_split:
-        report.warnings.append(
-            "No name of a file says train, dev or test, so all is written to "
-            "train.spacy. To divide it, use spacy-dualre divide."
-        )
+        report.warnings.append(NO_SPLITS)
         return {"train": without}
     if without:
         report.warnings.append(

@@ -108,7 +108,7 @@ def _get_mention(entity: dict[str, Any], length: int) -> Mention:
     label = get_field(entity, "label", str)
     text = None if entity.get("text") is None else get_field(entity, "text", str)
     if text is None:  # otherwise it is compared, and the unit of the offsets found
-        check_offsets(start, end, length, "it")
+        check_offsets(start, end, length, "an entity")
     ids = entity.get("id")
     if isinstance(ids, list) and all(isinstance(id_, str) and id_ for id_ in ids):
         ids = ",".join(ids)

@@ -22,18 +22,18 @@ OUTCOMES = (LOST, MERGED, CHANGED, NOTED)
 MEANINGS = {
     "crosses a sentence boundary": (
         "Pairs within one sentence are scored only, so these relations count as misses "
-        "and can't be learned. Set max_sentences = 2, or null, in [components."
-        "dual_relation_extractor.candidates]."
+        "and can't be learned, unless max_sentences in [components."
+        "dual_relation_extractor.candidates] is 2, or null (spacy-dualre init sets it)."
     ),
     "has no mention pair in one sentence": (
         "Pairs within one sentence are scored only, so these relations count as misses "
-        "and can't be learned. Set max_sentences = null in [components."
-        "dual_relation_extractor.candidates]."
+        "and can't be learned, unless max_sentences in [components."
+        "dual_relation_extractor.candidates] is null (spacy-dualre init sets it)."
     ),
     "not in doc.ents: overlaps a longer": (
         "doc.ents has no place for mentions that overlap, and their relations are not "
-        'found there. Set spans_key = "entities" in [components.'
-        "dual_relation_extractor]."
+        'found, unless spans_key in [components.dual_relation_extractor] is "entities" '
+        "(spacy-dualre init sets it)."
     ),
     "has more than one label": (
         "A pair gets one label at most, so the other ones count as misses."

@@ -227,8 +227,9 @@ def _check_candidates(
             False,
             f"A document of {split} has {mean:,.0f} candidate pairs on average, and "
             f"{max(report.pairs):,} at most, which takes long.",
-            "Narrow the signatures, or set candidates.max_tokens or max_pairs. The "
-            "levitated reading makes pairs cheap (spacy-dualre init --optimize speed).",
+            "Narrow the signatures, or set candidates.max_tokens or max_pairs. If the "
+            "reading is not levitated yet, that makes pairs cheap: spacy-dualre init "
+            "--optimize speed.",
         )
 
 

@@ -110,13 +110,19 @@ def report_data(
     for example, found in zip(examples, candidates):
         report.add(example, found, relations_key)
     lost, total = count_by_reason(report.lost), report.relations
+    capped = report.lost["max_pairs_per_concept"]
+    between = ""
+    if capped:  # of two concepts other mentions may be candidates
+        recall = 100 * report.concepts_found / max(report.concepts, 1)
+        between = f", and {recall:.1f}% of {report.concepts} between concepts"
+    missed = report.concepts > report.concepts_found or report.lost.total() > capped
     logger.log(
-        logging.WARNING if report.lost or report.further else logging.INFO,
+        logging.WARNING if missed or report.further else logging.INFO,
         "%s: %d docs, %d candidate pairs, %d positive; candidate recall %.1f%% of %d "
-        "gold relations (lost by reason: %s; further labels of a pair: %d); pairs that "
-        "are no candidates: %s",
+        "gold relations (lost by reason: %s; further labels of a pair: %d)%s; pairs "
+        "that are no candidates: %s",
         *(name, len(report.pairs), sum(report.pairs), report.positive),
-        *(100 * report.candidate_recall, total, lost, report.further),
+        *(100 * report.candidate_recall, total, lost, report.further, between),
         count_by_reason(report.dropped),
     )
     if report.violations:

@@ -244,8 +244,11 @@ def test_findings_say_what_they_mean(input_dir, tmp_path):
     (input_dir / "train.jsonl").write_text(text)
     _, output = run("jsonl", input_dir, tmp_path / "output")
     assert "relation crosses a sentence boundary" in output
-    assert "Set max_sentences = 2" in output
-    assert 'Set spans_key = "entities"' in output
+    assert "candidates] is 2, or null (spacy-dualre init sets it)" in output
+    assert (
+        'unless spans_key in [components.dual_relation_extractor] is "entities"'
+        in output
+    )
 
 
 def test_one_file_without_a_split_is_train(input_dir, tmp_path):
@@ -270,7 +273,7 @@ def test_check_lists_the_errors_and_writes_nothing(input_dir, tmp_path):
     code, output = run("jsonl", input_dir, "--check")
     assert code == 1
     for place in (
-        "line 2: entity 0: expected 0 <= start < end <= 17",
+        "line 2: entity 0: expected an entity with 0 <= start < end <= 17",
         "line 2: entity 1: expected a string that is not empty as 'label'",
         "line 3: expected JSON",
         "line 4: entity 1",
