@@ -104,7 +104,7 @@ def test_kills_at_scale(engine, trained_path, trials, tmp_path, request):
     for i, moment in enumerate(moments):
         kind = kinds[i % len(kinds)]
         run.go_on()
-        wait_until(lambda n=moment: count(parts) > n or output.exists())
+        wait_until(lambda n=moment: count(parts) > n or output.exists(), 600)
         time.sleep(choose.random() / 10)
         if run.process.is_alive() and run.kill(VICTIMS[engine][kind]):
             trials.outcomes[f"kills of a {kind}"] += 1
