@@ -113,6 +113,7 @@ def test_kills_at_scale(engine, trained_path, trials, tmp_path, request):
         run.process.join()
     assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     trials.outcomes["runs as if uninterrupted"] += 1
+    trials.seed += 1
 
 
 def count(parts):
