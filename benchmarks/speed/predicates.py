@@ -1,4 +1,4 @@
-"""Measures what asking for many predicates costs. See docs/speed.md.
+"""Measures what asking the general model for many predicates costs.
 
 python benchmarks/speed/predicates.py
 """
