@@ -1,14 +1,17 @@
 """Documents from anywhere, and through any engine."""
 
 import csv
+import json
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import fsspec
 import pytest
 import spacy
+import srsly
 from apply_texts import make_ner, make_texts, write_jsonl
 from processes import run_python
 from spacy.tokens import DocBin
@@ -17,14 +20,28 @@ from tiny_corpus import TEXTS, gold_triples, with_entities
 from spacy_dualre.apply import Settings, apply
 from spacy_dualre.apply.files import replacing
 from spacy_dualre.apply.inputs import Shard, divide, find_sources, read_shard
-from spacy_dualre.apply.shard import apply_shard
+from spacy_dualre.output.writers.results import Selection
 
+ENGINES = [
+    "local",
+    pytest.param(
+        "ray", marks=pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
+    ),
+]
 PAGE = Path(__file__).parent.parent / "docs" / "scale.md"
 
 
 @pytest.fixture(scope="module")
 def ner(tmp_path_factory):
     return str(make_ner(tmp_path_factory.mktemp("ner") / "ner"))
+
+
+@pytest.fixture(scope="module")
+def plain_ner(ner, tmp_path_factory):
+    """The same of spaCy's own parts, so that other processes can load it."""
+    path = tmp_path_factory.mktemp("plain") / "ner"
+    spacy.load(ner, exclude=["link_or_fail"]).to_disk(path)
+    return str(path)
 
 
 @pytest.fixture
@@ -123,22 +140,25 @@ def test_facts_are_rows_of_a_parquet_file(trained_path, tmp_path):
     assert words == first["subject"] and 0 < first["score"] <= 1
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 def test_an_input_that_vanishes_is_named_and_its_work_goes_on_when_it_is_back(
-    trained_path, ner, tmp_path
+    engine, trained_path, plain_ner, tmp_path, monkeypatch
 ):
     folder = tmp_path / "in"
     folder.mkdir()
     for i, name in enumerate("abc"):
         write_jsonl(folder / f"{name}.jsonl", make_texts(4, seed=i))
-    options = {"settings": Settings(ner=ner), "shard_size": 4}
+    options = {"settings": Settings(ner=plain_ner), "shard_size": 4}
     whole, output = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     apply(trained_path, folder, whole, **options)
+    options["engine"] = engine
 
     def vanish(*_):
-        (folder / "c.jsonl").rename(tmp_path / "away")
+        if (folder / "c.jsonl").exists():
+            (folder / "c.jsonl").rename(tmp_path / "away")
 
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("spacy_dualre.apply.local.apply_shard", after(vanish))
+    with monkeypatch.context() as patch:
+        patch.setattr("spacy_dualre.apply.run.tqdm.update", vanish)
         with pytest.raises(OSError, match=r"c\.jsonl"):
             apply(trained_path, folder, output, **options)
     assert len(list((tmp_path / "out.jsonl.parts").glob("0*.jsonl"))) == 2
@@ -147,17 +167,25 @@ def test_an_input_that_vanishes_is_named_and_its_work_goes_on_when_it_is_back(
     assert output.read_bytes() == whole.read_bytes()
 
 
-def after(do):
-    """`apply_shard` that does something after the first shard."""
-    done = []
-
-    def apply_and_do(*args):
-        part = apply_shard(*args)
-        if not done:
-            done.append(do())
-        return part
-
-    return apply_and_do
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_poisoned_document_costs_no_other_one(
+    engine, trained_path, plain_ner, tmp_path
+):
+    texts = make_texts(11)
+    clean, source = tmp_path / "clean.jsonl", tmp_path / "in.jsonl"
+    lines = write_jsonl(clean, texts).read_text("utf8").splitlines()
+    # Longer than spaCy works on, so it fails in the pipeline, not in the reader.
+    lines.insert(2, json.dumps({"id": "long", "text": "a" * 1_000_001}))
+    lines.insert(9, '{"id": "empty"}')
+    source.write_text("\n".join(lines), encoding="utf8")
+    options = {"settings": Settings(ner=plain_ner), "shard_size": 4}
+    apply(trained_path, clean, tmp_path / "whole.jsonl", **options)
+    output = tmp_path / "out.jsonl"
+    outcome = apply(trained_path, source, output, engine=engine, **options)
+    assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    errors = list(srsly.read_jsonl(outcome.errors_path))
+    assert [error["id"] for error in errors] == ["long", "empty"]
+    assert "1000001" in errors[0]["error"] and "--text-field" in errors[1]["error"]
 
 
 def test_a_part_that_vanishes_is_made_again(trained_path, ner, tmp_path):
@@ -197,12 +225,10 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_work_goes_on_when_a_full_disk_has_space(
     engine, trained_path, tmp_path, small_disk
 ):
-    if engine == "ray":
-        pytest.importorskip("ray")
     docs = with_entities(spacy.blank("en")) * 50
     DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
     disk, enlarge = small_disk
@@ -217,6 +243,23 @@ def test_work_goes_on_when_a_full_disk_has_space(
     assert 0 < apply(trained_path, tmp_path / "in.spacy", output, **options).new < 300
     assert output.read_bytes() == whole.read_bytes()
     assert all(p.stat().st_mtime_ns == time for p, time in finished.items())
+
+
+@pytest.mark.slow
+def test_facts_are_merged_on_the_disk_of_the_parts(trained_path, tmp_path, small_disk):
+    docs = with_entities(spacy.blank("en")) * 24
+    DocBin(docs=docs).to_disk(tmp_path / "in.spacy")
+    disk, enlarge = small_disk
+    whole, output = tmp_path / "whole.csv", tmp_path / "out.csv"
+    options = {"selection": Selection(merge=True)}
+    apply(trained_path, tmp_path / "in.spacy", whole, **options)
+    options["parts"] = disk / "parts"
+    with pytest.raises(OSError, match=r"merge facts in .*Make space.*/out\.csv"):
+        apply(trained_path, tmp_path / "in.spacy", output, **options)
+    assert not output.exists() and not list(disk.glob("parts/.merge*"))
+    subprocess.run(enlarge, check=True)
+    assert apply(trained_path, tmp_path / "in.spacy", output, **options).new == 0
+    assert output.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
 """What writers write: the documents of a run and the facts in them."""
 
+import errno
 import json
 import re
 import sqlite3
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 # What spaCy's entity linkers write where they find nothing.
@@ -196,8 +199,9 @@ class Results:
         YIELDS (Fact): The facts in the order of the documents; merged ones in that of
             their first evidence.
         """
-        if self.selection.merge:
-            return _merge(self._mentioned(), self.symmetric)
+        if self.selection.merge and self.parts:
+            folder = self.parts[0][0].parent
+            return _merge(self._mentioned(), self.symmetric, folder)
         return self._mentioned()
 
     def _mentioned(self) -> Iterator[Fact]:
@@ -235,32 +239,44 @@ def _to_fact(record: dict[str, Any], relation: dict[str, Any]) -> Fact:
     return Fact(subject, relation["label"], object_, [evidence])
 
 
-def _merge(facts: Iterator[Fact], symmetric: Collection[str]) -> Iterator[Fact]:
+def _merge(
+    facts: Iterator[Fact], symmetric: Collection[str], folder: Path
+) -> Iterator[Fact]:
     """Join facts that say the same. They wait on the disk, not in memory."""
-    database = sqlite3.connect("")  # a temporary file, which SQLite removes
-    database.execute("CREATE TABLE mention (fact TEXT, data TEXT)")
-    database.executemany(
-        "INSERT INTO mention VALUES (?, ?)",
-        ((_key(fact, symmetric), json.dumps(fact)) for fact in facts),
-    )
-    rows = database.execute(
-        "SELECT fact, data FROM mention JOIN "
-        "(SELECT fact, MIN(rowid) AS first FROM mention GROUP BY fact) USING (fact) "
-        "ORDER BY first, mention.rowid"
-    )
-    for _, same in groupby(rows, key=itemgetter(0)):
-        merged: Fact | None = None
-        for _, data in same:
-            fact = _from_data(json.loads(data))
-            if merged is None:
-                merged = fact
-            elif fact.subject.key == merged.subject.key:
-                merged.evidence.extend(fact.evidence)
-            else:
-                merged.evidence.extend(one.turned() for one in fact.evidence)
-        if merged is not None:
+    # Not where temporary files are: that is often a small disk, or memory. The table
+    # is kept in the order in which it is read, because to sort it SQLite would write
+    # such files. One that is killed leaves what the next run removes.
+    with (
+        TemporaryDirectory(prefix=".merge.", suffix=".new", dir=folder) as place,
+        closing(sqlite3.connect(Path(place) / "facts")) as database,
+    ):
+        try:
+            database.executescript(
+                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                "CREATE TABLE fact (number INTEGER PRIMARY KEY, key TEXT UNIQUE);"
+                "CREATE TABLE mention (fact INTEGER, number INTEGER, data TEXT, "
+                "PRIMARY KEY (fact, number)) WITHOUT ROWID"
+            )
+            for order, fact in enumerate(facts):
+                key = _key(fact, symmetric)
+                database.execute("INSERT OR IGNORE INTO fact (key) VALUES (?)", (key,))
+                database.execute(
+                    "INSERT INTO mention SELECT number, ?, ? FROM fact WHERE key = ?",
+                    (order, json.dumps(fact), key),
+                )
+            database.commit()
+        except sqlite3.OperationalError as e:
+            code = errno.ENOSPC if "full" in str(e) else errno.EIO
+            raise OSError(code, f"Can't merge facts in {folder}: {e}") from e
+        rows = database.execute("SELECT fact, data FROM mention ORDER BY fact, number")
+        for _, same in groupby(rows, key=itemgetter(0)):
+            merged, *others = (_from_data(json.loads(data)) for _, data in same)
+            for other in others:
+                turn = other.subject.key != merged.subject.key
+                merged.evidence.extend(
+                    one.turned() if turn else one for one in other.evidence
+                )
             yield merged
-    database.close()
 
 
 def _key(fact: Fact, symmetric: Collection[str]) -> str:
