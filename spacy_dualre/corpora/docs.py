@@ -328,7 +328,11 @@ def _tokenize(
         if inside:
             n_split += 1
             cuts |= inside
-            n_inclusive += mention.end in inside and mention.end + 1 in is_end
+            n_inclusive += (
+                mention.end in inside
+                and mention.end + 1 in is_end
+                and text[mention.end].isalnum()  # no full stop of an abbreviation
+            )
     for _ in range(n_split):
         report.record(CHANGED, "mention", "split a token at its edge", document.id)
     report.rows["mention that ends one character early"] += n_inclusive

@@ -238,7 +238,7 @@ def _check_labels(train: DataReport, dev: DataReport) -> Iterator[Finding]:
     if few:
         yield Finding(
             False,
-            f"{len(few)} labels have fewer than {FEW_RELATIONS} relations in train: "
+            f"Labels with fewer than {FEW_RELATIONS} relations in train: "
             f"{count_by_reason(few)}.",
             "Annotate more, join them with others, or leave them out.",
         )

@@ -81,3 +81,14 @@ def test_other_split_tokens_are_no_such_warning(convert_files):
     files = {"train.jsonl": json.dumps({"text": text, "entities": entities})}
     _, report = convert_files("jsonl", files)
     assert not any("Do the ends" in w for w in report.warnings)
+
+
+def test_a_mention_without_its_full_stop_is_no_such_warning(convert_files):
+    text = "Moss Inc. and Crane Ltd. met."
+    entities = [
+        {"start": 0, "end": 8, "label": "X"},
+        {"start": 14, "end": 23, "label": "X"},
+    ]
+    files = {"train.jsonl": json.dumps({"text": text, "entities": entities})}
+    _, report = convert_files("jsonl", files)
+    assert not any("Do the ends" in w for w in report.warnings)
