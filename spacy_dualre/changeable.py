@@ -1,6 +1,7 @@
 """What can be changed after training: predicates, threshold and type map."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from spacy.errors import Errors
@@ -12,6 +13,7 @@ from .predicates import (
     PredicateData,
     describe,
     parse_predicates,
+    read_predicates,
     to_data,
 )
 from .saving import SavedPipe
@@ -103,12 +105,15 @@ class ChangeablePipe(SavedPipe):
             )
         self.cfg["type_map"] = dict(value)
 
-    def set_predicates(self, predicates: PredicateData) -> None:
+    def set_predicates(self, predicates: PredicateData | str | Path) -> None:
         """Replace the predicates, before training or after it.
 
-        predicates (PredicateData): The predicates, as `parse_predicates` takes them.
+        predicates (Union[PredicateData, str, Path]): The predicates, as
+            `parse_predicates` takes them, or a JSON or YAML file with them.
         RAISES (ValueError): If they can't be used.
         """
+        if isinstance(predicates, (str, Path)):
+            predicates = read_predicates(str(predicates))
         parsed = parse_predicates(predicates)
         for predicate in parsed:
             self.vocab.strings.add(predicate.label)

@@ -3,6 +3,7 @@ about others. It comes with the package.
 """
 
 from pathlib import Path
+from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -16,10 +17,12 @@ from .model.start import GENERAL
 NAME = "dual_relation_extractor"
 
 
-def load_general(path: str | Path = GENERAL) -> Language:
+def load_general(path: str | Path = GENERAL, **model: Any) -> Language:
     """Load the general model.
 
     path (Union[str, Path]): The file that `save_difference` wrote.
+    model (Any): Arguments of `build_dual_encoder` that matter in prediction, such as
+        `shortlist`, where they are to differ.
     RETURNS (Language): A blank pipeline with a "dual_relation_extractor", to be sourced
         into another one. It has no predicates yet: `set_predicates` gives it some.
     RAISES (ValueError): If there is no such file, or the encoder that it was trained
@@ -31,8 +34,8 @@ def load_general(path: str | Path = GENERAL) -> Language:
     # By which results name what found them.
     nlp.meta.update(name="dualre_general", version=__version__)
     architecture = "spacy-dualre.DualEncoder.v1"
-    model = {"@architectures": architecture, **read_arguments(path)}
-    extractor = nlp.add_pipe(NAME, config={"model": model})
+    arguments = {"@architectures": architecture, **read_arguments(path), **model}
+    extractor = nlp.add_pipe(NAME, config={"model": arguments})
     assert isinstance(extractor, DualRelationExtractor)
     load_difference(get_shim(extractor.model), path)
     extractor.model.set_dim("nO", 1, force=True)

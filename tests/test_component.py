@@ -3,6 +3,7 @@
 import logging
 import pickle
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
@@ -23,6 +24,7 @@ from tiny_corpus import (
 
 from spacy_dualre import Relation
 from spacy_dualre.model.architectures import with_settings as model_with
+from spacy_dualre.model.shim import get_shim
 
 NAME = "dual_relation_extractor"
 
@@ -98,6 +100,7 @@ def test_wrong_argument_of_the_architecture_is_named(argument, value):
         ("temperature_lr", -1.0),
         ("max_tokens", 0),
         ("cache_size", -1),
+        ("shortlist", -1),
     ],
 )
 def test_argument_of_the_architecture_out_of_range_is_named(argument, value):
@@ -223,6 +226,68 @@ def test_label_added_to_a_trained_model_is_scored_by_its_description(
     # Among the others nothing has changed.
     rest = after[:, :4] / after[:, :4].sum(axis=1, keepdims=True)
     assert rest == pytest.approx(before, abs=1e-4)
+
+
+def test_predicates_can_be_given_as_a_file(changeable, tmp_path):
+    component = changeable.get_pipe(NAME)
+    path = tmp_path / "predicates.yml"
+    path.write_text('visits: "{subject} visits {object}"', encoding="utf8")
+    component.set_predicates(path)
+    assert component.labels == ("visits",)
+    missing = str(tmp_path / "none.yml")
+    with pytest.raises(ValueError, match=r"Can't find the predicates file .*none\.yml"):
+        component.set_predicates(missing)
+    assert component.labels == ("visits",)
+
+
+MANY = {**PREDICATES, "visits": "{subject} visits {object}", "owns": "{object}'s owner"}
+
+
+def test_a_shortlist_reads_with_spans_what_scores_best_without(changeable):
+    component = changeable.get_pipe(NAME)
+    component.set_predicates({k: f"{{subject}} {k} {{object}}" for k in MANY})
+    docs = with_entities(changeable)
+    found = [component.find_candidates(doc) for doc in docs]
+    scores = {
+        name: model_with(component.model, **settings).predict(found).dual
+        for name, settings in {
+            "full": {},
+            "bare": {"fill_spans": False},
+            "short": {"shortlist": 2},
+            "all": {"shortlist": len(MANY)},
+        }.items()
+    }
+    allowed = numpy.concatenate([own.allowed for own in found])
+    bare = numpy.where(allowed, scores["bare"], -numpy.inf)
+    bare[:, 0] = numpy.inf
+    third = numpy.sort(bare, axis=1)[:, [-3]]
+    expected = numpy.where(allowed & (bare >= third), scores["full"], -numpy.inf)
+    assert scores["short"] == pytest.approx(expected, abs=1e-4)
+    assert scores["all"] == pytest.approx(scores["full"], abs=1e-4)
+    assert numpy.isinf(expected).sum() > numpy.isinf(scores["full"]).sum()
+
+
+def test_a_shortlist_reads_fewer_descriptions(changeable):
+    component = changeable.get_pipe(NAME)
+    component.set_predicates(
+        {f"p{i}": f"{{subject}} p{i} {{object}}" for i in range(50)}
+    )
+    found = [component.find_candidates(doc) for doc in with_entities(changeable)]
+    read = {}
+    for shortlist in (0, 5):
+        model = model_with(component.model, shortlist=shortlist)
+        model.predict(found)
+        read[shortlist] = get_shim(model).cache.misses
+    n_pairs = sum(len(own.pairs) for own in found)
+    n_types = 4  # of a subject and an object
+    assert read[5] <= 6 * n_pairs + 51 * n_types < read[0]
+
+
+def test_a_shortlist_without_spans_is_refused():
+    with pytest.raises(
+        ValueError, match="shortlist must be 0 where fill_spans is false"
+    ):
+        add(model=architecture(shortlist=5, fill_spans=False))
 
 
 def test_description_of_an_unknown_label_matters(changeable):

@@ -114,6 +114,15 @@ def test_what_pruning_leaves_out_is_told(component, born):
     }
 
 
+def test_what_is_not_on_the_shortlist_is_told(component, born):
+    component.model = with_settings(component.model, shortlist=1)
+    explanation = explain(component, born, *born.ents)
+    read = {x.label for x in explanation.opinions if x.skipped is None}
+    assert read == {x.label for x in explanation.opinions if x.probability > 0}
+    assert len(read) == 2 and "no_relation" in read
+    assert {x.skipped for x in explanation.opinions} >= {"pruned"}
+
+
 @pytest.mark.parametrize(
     "settings", [{"alpha": 1.0}, {"alpha": 0.0}, {"fill_spans": False}]
 )

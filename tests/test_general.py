@@ -39,6 +39,14 @@ def test_a_difference_of_full_rank_gives_the_same_scores(trained, tmp_path):
     numpy.testing.assert_allclose(probabilities(general), expected, atol=1e-3)
 
 
+def test_settings_of_prediction_can_be_given(trained, tmp_path):
+    path = save(trained, tmp_path / "general.safetensors")
+    general = load_general(path, shortlist=1)
+    assert get_shim(general.get_pipe(NAME).model).settings.shortlist == 1
+    with pytest.raises(ValueError, match="shortlst"):
+        load_general(path, shortlst=1)
+
+
 def test_results_can_name_the_general_model(trained, tmp_path):
     general = load_general(save(trained, tmp_path / "general.safetensors"))
     assert general.meta["name"] == "dualre_general"

@@ -5,6 +5,7 @@ The description of a predicate with the pair's marked spans in place of its slot
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy
@@ -64,6 +65,12 @@ class Descriptions:
                 f"leaves no room for its spans in max_length = {tokenizer.max_length}. "
                 "Shorten it or raise max_length."
             )
+
+    def without_spans(self) -> "Descriptions":
+        """RETURNS (Descriptions): The same descriptions with the markers only."""
+        bare = copy(self)
+        bare.fill_spans = False
+        return bare
 
     def draw(self) -> numpy.ndarray:
         """RETURNS (ndarray): One description of each predicate, any, bool, (D,)."""

@@ -35,6 +35,7 @@ def build_dual_encoder(
     type_dropout: float = 0.0,
     predict_with: Literal["dual", "head", "mean"] = "dual",
     prune: float = 0.0,
+    shortlist: int = 0,
     mixed_precision: bool = False,
     max_tokens: int | None = None,
     cache_size: int = 16384,
@@ -66,6 +67,10 @@ def build_dual_encoder(
     prune (float): Approximate and faster: at prediction, descriptions of predicates to
         which the auxiliary head gives less than this probability are not encoded; where
         it leaves one predicate, none is. 0: all are.
+    shortlist (int): Approximate and faster with many predicates: at prediction, pairs
+        are compared with all descriptions without spans first, which are encoded once;
+        of each pair this many predicates that score best, and "no_relation", are then
+        read with its spans. 0: all are.
     mixed_precision (bool): Whether the encoders run in bfloat16, where the device
         multiplies in it itself (see `has_bfloat16`).
     max_tokens (Optional[int]): Wordpieces in memory at once, which bounds the memory.
@@ -92,6 +97,7 @@ def build_dual_encoder(
         type_dropout=type_dropout,
         predict_with=predict_with,
         prune=prune,
+        shortlist=shortlist,
         mixed_precision=mixed_precision,
         max_tokens=max_tokens,
         cache_size=cache_size,
@@ -114,7 +120,7 @@ def with_settings(
     model (Model): A model that `build_dual_encoder` or `build_shared_encoder` returned,
         initialized.
     changes (Any): Arguments of `build_dual_encoder`: `predict_with`, `prune`,
-        `mixed_precision` or `cache_size`.
+        `shortlist`, `mixed_precision` or `cache_size`.
     RETURNS (Model[List[Candidates], Scores]): The other model. The first stays as it
         is.
     """

@@ -6,6 +6,7 @@ from typing import Literal
 from ..encoding.reading import Reading
 
 WITHOUT_HEAD = " where alpha is 0, because the head is not trained"
+WITHOUT_SPANS = "0 where fill_spans is false, because no description is read twice"
 DUAL_ONLY = f"'dual'{WITHOUT_HEAD}"
 
 
@@ -32,6 +33,7 @@ class Settings:
     type_dropout: float
     predict_with: Literal["dual", "head", "mean"]
     prune: float
+    shortlist: int
     mixed_precision: bool
     max_tokens: int | None
     cache_size: int
@@ -48,6 +50,8 @@ class Settings:
             ("type_dropout", 0 <= self.type_dropout <= 1, "in [0, 1]"),
             ("prune", 0 <= self.prune < 1, "at least 0 and less than 1"),
             ("prune", trained or self.prune == 0, f"0{WITHOUT_HEAD}"),
+            ("shortlist", self.shortlist >= 0, "at least 0"),
+            ("shortlist", self.fill_spans or self.shortlist == 0, WITHOUT_SPANS),
             ("predict_with", trained or self.predict_with == "dual", DUAL_ONLY),
             ("max_tokens", none_or_positive, "more than 0, or null"),
             ("cache_size", self.cache_size >= 0, "at least 0"),

@@ -71,6 +71,7 @@ def build_shared_encoder(
         type_dropout=0.0,
         predict_with=predict_with,
         prune=0.0,
+        shortlist=0,
         mixed_precision=mixed_precision,
         max_tokens=None,
         cache_size=16384,
@@ -149,7 +150,8 @@ class SharedStep(Step):
         parts = [vectors for vectors in by_doc if len(vectors)]
         none = model.ops.alloc2f(0, self.module.width or 0)
         vectors = model.ops.xp.concatenate([none, *parts])
-        if self.n_pairs and not vectors.any():
+        # Not in training, where asking a GPU for it would make every step wait.
+        if self.n_pairs and not is_train and not vectors.any():
             self.shim.warn_once(NO_VECTORS)
         self.vectors = xp2torch(vectors, requires_grad=is_train)
         starts = numpy.cumsum([0, *self.sizes])

@@ -10,6 +10,7 @@ from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
 
+from ..encoding.descriptions import Descriptions
 from ..encoding.wordpieces import Fillings
 from ..pairs.candidates import Candidates
 from .dual_encoder import Instances, to_device
@@ -138,7 +139,12 @@ class Step:
         elif self.n_hard:
             assert head is not None
             asked = self._with_hard(asked, head.detach(), rows)
-        dual = self._compare(instances, rows, asked)
+        descriptions = self.shim.describe(self.predicates)
+        shortlist = self.settings.shortlist
+        if shortlist and not self.is_train:
+            bare = self._compare(instances, rows, asked, descriptions.without_spans())
+            asked = asked & best_of(bare, shortlist)
+        dual = self._compare(instances, rows, asked, descriptions)
         if self.prunes:
             assert head is not None
             dual = leave_in_question(dual, head, self.settings.prune)
@@ -163,18 +169,21 @@ class Step:
         return asked & self.allowed[rows]
 
     def _compare(
-        self, instances: Instances, rows: numpy.ndarray, asked: numpy.ndarray
+        self,
+        instances: Instances,
+        rows: numpy.ndarray,
+        asked: numpy.ndarray,
+        descriptions: Descriptions,
     ) -> Tensor:
         """Score pairs against the descriptions of the predicates they are asked for: in
         training against one of each, otherwise against all, of which the best counts.
         """
-        descriptions = self.shim.describe(self.predicates)
         wanted = asked[:, descriptions.of_predicate]
         if self.is_train and descriptions.n > self.n_predicates:
             wanted = wanted & descriptions.draw()
         row, description = numpy.nonzero(wanted)
         vectors, at = self._read_descriptions(
-            self.fillings.surfaces[rows][row], description
+            self.fillings.surfaces[rows][row], description, descriptions
         )
         row_at = to_device(row, self.device)
         values = self.module.score(
@@ -190,14 +199,16 @@ class Step:
         return best.reshape(scores.shape)
 
     def _read_descriptions(
-        self, surfaces: numpy.ndarray, description: numpy.ndarray
+        self,
+        surfaces: numpy.ndarray,
+        description: numpy.ndarray,
+        descriptions: Descriptions,
     ) -> tuple[Tensor, numpy.ndarray]:
         """Encode the descriptions of some (pair, description), each distinct one once.
 
         RETURNS: The m vectors, (m, H), and for each of k which it is, (k,).
         """
         fillings, module = self.fillings, self.module
-        descriptions = self.shim.describe(self.predicates)
         surfaces = descriptions.surfaces(fillings)[surfaces]
         n_surfaces = len(fillings.types)
         code = surfaces[:, 0] * n_surfaces + surfaces[:, 1]
@@ -229,6 +240,20 @@ def in_question(logits: Tensor, prune: float) -> Tensor:
     likely = (logits.softmax(dim=1) >= prune) & ~torch.isneginf(logits)
     likely = likely.scatter(1, logits.argmax(dim=1, keepdim=True), True)
     return likely & (likely.sum(dim=1, keepdim=True) > 1)
+
+
+def best_of(scores: Tensor, n: int) -> numpy.ndarray:
+    """Find the predicates that score best.
+
+    scores (Tensor): z, (p, R + 1), "no_relation" first.
+    n (int): How many of a pair.
+    RETURNS (ndarray): The n best predicates of each pair, and "no_relation", bool,
+        (p, R + 1).
+    """
+    best = scores[:, 1:].topk(min(n, scores.shape[1] - 1), dim=1).indices + 1
+    kept = torch.zeros_like(scores, dtype=torch.bool).scatter(1, best, True)
+    kept[:, 0] = True
+    return kept.cpu().numpy()
 
 
 def leave_in_question(scores: Tensor, logits: Tensor, prune: float) -> Tensor:

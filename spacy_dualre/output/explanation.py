@@ -46,7 +46,8 @@ class Opinion(NamedTuple):
     head_probability (Optional[float]): The auxiliary head's.
     skipped (Optional[str]): Why it was not scored: "signature" (it does not admit the
         types), "order" (it is symmetric, and scored for the pair in the order of the
-        text) or "pruned" (the auxiliary head thought it unlikely).
+        text) or "pruned" (the auxiliary head, or its description without spans, made it
+        look unlikely).
     """
 
     label: str
@@ -290,6 +291,10 @@ def _opinions(
         if settings.prune:
             left: Any = in_question(given, settings.prune)
             pruned = ~left[0].cpu().numpy() & single.allowed[0]
+    if settings.shortlist and settings.alpha < 1:
+        model = with_settings(component.model, predict_with="dual", prune=0.0)
+        scored: Any = xp2torch(cast(Floats2d, model.predict([single]).dual))
+        pruned |= torch.isneginf(scored[0]).cpu().numpy() & single.allowed[0]
     s, o = single.pairs[0].tolist()
     types = [single.type_of(single.entities[i]) for i in (s, o)]
 
@@ -320,7 +325,7 @@ def _cosines(
 ) -> list[tuple[float, ...]]:
     """Of each predicate the cosines of all its descriptions, whether or not they were
     asked for."""
-    model = with_settings(component.model, predict_with="dual", prune=0.0)
+    model = with_settings(component.model, predict_with="dual", prune=0.0, shortlist=0)
     apart = tuple(
         predicate._replace(descriptions=(description,))
         for predicate in single.predicates
