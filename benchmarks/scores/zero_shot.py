@@ -29,11 +29,12 @@ import spacy
 import srsly
 import torch
 import typer
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import filter_spans, load_config, minibatch
+from spacy.vocab import Vocab
 from thinc.api import Config, to_numpy
 from tqdm import tqdm
 from wasabi import msg
@@ -43,6 +44,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 from benchmarks.pages import make_table, replace_generated
 from spacy_dualre.cli.config import complete_config
 from spacy_dualre.component import DualRelationExtractor
+from spacy_dualre.doc_bins import new_doc_bin, read_docs
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.shim import get_shim
 from spacy_dualre.output.scorer import gold_triples
@@ -867,10 +869,10 @@ def split_command(
     labels = [] if split is None else held_out(split)
     labels += [label for own in corpus or [] for label in labels_of(own)]
     labels += drop or []
-    docs = list(DocBin().from_disk(source).get_docs(spacy.blank("en").vocab))
+    docs = list(read_docs(source, Vocab()))
     kept = list(leave_out(docs, labels))
     target.parent.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=kept, store_user_data=True).to_disk(target)
+    new_doc_bin(kept).to_disk(target)
     if predicates is not None:
         data = read_predicates(str(predicates))
         left = [own for own in data if own["label"] not in labels]
@@ -1099,11 +1101,7 @@ def few_command(
     done = [row["is"] for row in read_rows(results)]
     jobs = [job for job in jobs if job.identity not in done]
     docs = {
-        own: list(
-            DocBin()
-            .from_disk(corpora / own / "train.spacy")
-            .get_docs(spacy.blank("en").vocab)
-        )
+        own: list(read_docs(corpora / own / "train.spacy", Vocab()))
         for own in {job.corpus for job in jobs}
     }
     failed = 0
@@ -1112,7 +1110,7 @@ def few_command(
         path = work / f"{job.corpus}-{job.size or 'all'}-{job.draw}.spacy"
         path.parent.mkdir(parents=True, exist_ok=True)
         drawn = draw_sentences(docs[job.corpus], job.size, job.draw)
-        DocBin(docs=drawn, store_user_data=True).to_disk(path)
+        new_doc_bin(drawn).to_disk(path)
         start = model if job.system == "general" else None
         seconds = time.perf_counter()
         test = corpora / f"{CORPORA[job.corpus].part}.spacy"

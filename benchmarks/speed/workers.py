@@ -16,9 +16,10 @@ from typing import Annotated, Any
 import torch
 import typer
 from spacy.language import Language
-from spacy.tokens import DocBin
 from spacy.util import load_model_from_config
 from wasabi import msg
+
+from spacy_dualre.doc_bins import new_doc_bin
 
 sys.path.append(str(Path(__file__).parents[2]))
 
@@ -52,7 +53,7 @@ def make_files(
     taken = list(islice(cycle(docs), n_documents))
     extractor: Any = nlp.get_pipe(NAME)
     n_pairs = sum(len(extractor.find_candidates(doc).pairs) for doc in taken)
-    DocBin(docs=taken, store_user_data=True).to_disk(folder / "documents.spacy")
+    new_doc_bin(taken).to_disk(folder / "documents.spacy")
     return folder / "model", folder / "documents.spacy", n_pairs / n_documents
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.util import fix_random_seed
 from tqdm import tqdm
 from wasabi import msg
@@ -15,6 +15,7 @@ from benchmarks.datasets import DATASETS, ROOT, SAMPLE, Dataset
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.corpora import CORPORA, jsonl
 from spacy_dualre.corpora.report import Report
+from spacy_dualre.doc_bins import read_docs as read_doc_bin
 from spacy_dualre.pairs.candidates import PairFinder
 from spacy_dualre.training.corpus import make_example
 
@@ -72,7 +73,7 @@ def read_docs(nlp: Language, dataset: Dataset, folder: Path) -> list[Doc]:
     """
     converted = folder / "test.spacy"
     if converted.is_file():
-        return list(DocBin().from_disk(converted).get_docs(nlp.vocab))
+        return list(read_doc_bin(converted, nlp.vocab))
     format_ = jsonl.FORMAT if dataset is SAMPLE else CORPORA[dataset.name]
     read = format_.read(nlp, folder, Report(dataset.name))
     progress = tqdm(read, desc="Read", unit="doc", disable=None)

@@ -23,8 +23,8 @@ from fsspec.implementations.local import LocalFileSystem
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..doc_bins import new_doc_bin, parse_doc_bin
 from ..json_files import parse_json
-from ..msgpack import look_up_codecs_once
 from ..text_files import decode, shorten
 from .files import CHUNK, replacing
 from .settings import Settings
@@ -398,22 +398,15 @@ def _read_rows(piece: Piece, settings: Settings) -> Iterator[Item]:
 
 @lru_cache(maxsize=1)
 def _load_doc_bin(source: Source, digest: str = "") -> DocBin:
-    look_up_codecs_once()
     with source.open() as file:
-        data = file.read()
-    try:
-        return DocBin(store_user_data=True).from_bytes(data)
-    except Exception as e:  # zlib's, msgpack's and others
-        raise ValueError(
-            f"{source.path} is no .spacy file, or is damaged ({type(e).__name__}: {e})."
-        ) from e
+        return parse_doc_bin(file.read(), source.path)
 
 
 def _read_docs(piece: Piece, vocab: Vocab) -> Iterator[Item]:
     whole = _load_doc_bin(piece.source)
     for string in whole.strings:
         vocab[string]
-    one = DocBin(store_user_data=True)
+    one = new_doc_bin()
     one.attrs = whole.attrs
     for i in range(piece.start, piece.end):
         place = f"{piece.source.name}:{i + 1}"

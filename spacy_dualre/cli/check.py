@@ -6,13 +6,15 @@ from typing import Annotated, Any
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
+from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..doc_bins import read_docs
 from ..training.check import Check, check_config
 from ..training.facts import CorpusFacts
 from ..training.recipe import make_recipe
 from ._util import app, fail_on_error
-from .init import make_config, read_docs
+from .init import make_config
 
 
 @app.command(
@@ -66,13 +68,14 @@ def check(
             "annotations (spacy-dualre convert), divide them (spacy-dualre divide), or "
             "let spacy-dualre init do both."
         )
-    train = list(read_docs(source / "train.spacy"))
-    facts = CorpusFacts([*train, *read_docs(source / "dev.spacy")])
+    vocab = Vocab()
+    train = list(read_docs(source / "train.spacy", vocab))
+    facts = CorpusFacts([*train, *read_docs(source / "dev.spacy", vocab)])
     recipe = make_recipe(facts, len(train))
     test = source / "test.spacy"
     return check_config(
         make_config(recipe, source, lang, overrides),
-        list(read_docs(test)) if test.is_file() else [],
+        list(read_docs(test, vocab)) if test.is_file() else [],
     )
 
 

@@ -15,7 +15,7 @@ from ..corpora import find_format, format_names
 from ..corpora.format import SPLITS, changed_files
 from ..corpora.output import REPORT_FILE, write_output
 from ..corpora.report import OUTCOMES, Report, TooManyErrors
-from ..msgpack import look_up_codecs_once
+from ..doc_bins import new_doc_bin
 from ._util import app, fail_on_error
 
 MAX_ERRORS = 20
@@ -105,7 +105,6 @@ def convert(
     format_ = find_format(corpus)
     changed = changed_files(input_path, format_.files)
     report = Report(corpus)
-    look_up_codecs_once()
     doc_bins: dict[str, DocBin] = {}
     # None: only where stderr is a terminal.
     hidden = None if progress else True
@@ -113,7 +112,7 @@ def convert(
     try:
         for split, doc in tqdm(docs, unit=" documents", disable=hidden):
             report[split].add(doc)
-            doc_bins.setdefault(split, DocBin(store_user_data=True)).add(doc)
+            doc_bins.setdefault(split, new_doc_bin()).add(doc)
     except ValueError as e:
         # Often the reason: a file that was cut short, say.
         reasons = [] if allow_changed else changed

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..corpora.divide import divide, make_shares
 from ..corpora.format import SPLITS
 from ..corpora.output import write_output
+from ..doc_bins import new_doc_bin, parse_doc_bin, read_docs
 from ..json_files import get_field, get_objects, parse_json
-from ..msgpack import look_up_codecs_once
 from ..relations import get_relations
 from ..text_files import input_error, read_lines
 from ._util import app, fail_on_error
@@ -113,15 +112,15 @@ def _read_jsonl(path: Path) -> tuple[Documents, Write]:
 
 
 def _read_spacy(path: Path) -> tuple[Documents, Write]:
-    look_up_codecs_once()
-    doc_bin = DocBin().from_disk(path)
-    docs = list(doc_bin.get_docs(Vocab()))
+    attrs = parse_doc_bin(path.read_bytes(), path).attrs
+    docs = list(read_docs(path, Vocab()))
     documents: Documents = [
         (doc.text, [relation.label for relation in get_relations(doc)]) for doc in docs
     ]
 
     def write(chosen: list[int]) -> bytes:
-        some = DocBin(attrs=doc_bin.attrs, store_user_data=True)
+        some = new_doc_bin()
+        some.attrs = attrs
         for i in chosen:
             some.add(docs[i])
         return some.to_bytes()

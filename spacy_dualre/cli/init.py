@@ -1,15 +1,13 @@
 """`spacy-dualre init`: predicates and a training config for a corpus of one's own."""
 
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-import spacy
 import typer
 from spacy.cli._util import parse_config_overrides
-from spacy.tokens import Doc, DocBin
 from spacy.util import dot_to_dict
+from spacy.vocab import Vocab
 from thinc.api import Config
 from wasabi import msg
 
@@ -17,8 +15,8 @@ from ..corpora import format_names
 from ..corpora.format import NO_SPLITS
 from ..corpora.guess import guess_format
 from ..corpora.report import Report
+from ..doc_bins import parse_doc_bin, read_docs
 from ..model.start import GENERAL
-from ..msgpack import look_up_codecs_once
 from ..predicates import parse_predicates, read_predicates
 from ..training.facts import CorpusFacts
 from ..training.recipe import COMPONENT, Recipe, make_recipe, write_predicates
@@ -168,8 +166,9 @@ def init(
     if config_path.exists() and not overwrite:
         raise ValueError(f"{config_path} is there. Use --overwrite to replace it.")
     folder, report, found = _find_splits(corpus, output, format_, lang)
-    train = list(read_docs(folder / "train.spacy"))
-    facts = CorpusFacts([*train, *read_docs(folder / "dev.spacy")])
+    vocab = Vocab()
+    train = list(read_docs(folder / "train.spacy", vocab))
+    facts = CorpusFacts([*train, *read_docs(folder / "dev.spacy", vocab)])
     if not facts.relations:
         raise ValueError(f"There are no relations in {corpus}, so nothing to learn.")
     recipe = make_recipe(facts, len(train), optimize=optimize, gpu=gpu, general=general)
@@ -251,7 +250,7 @@ def _find_splits(
     if source.is_dir() and (source / "dev.spacy").is_file():
         return source, report, reasons
     file = source / "train.spacy" if source.is_dir() else source
-    n = len(DocBin().from_disk(file))
+    n = len(parse_doc_bin(file.read_bytes(), file))
     share = SHARE_OF_FEW if n < FEW_DOCS else SHARE
     counts = divide_file(file, output / "divided", dev=share, test=share)
     if "dev" not in counts or "train" not in counts:
@@ -270,12 +269,6 @@ def _find_splits(
 
 def _has_docs(corpus: Path) -> bool:
     return corpus.suffix == ".spacy" or (corpus / "train.spacy").is_file()
-
-
-def read_docs(path: Path) -> Iterator[Doc]:
-    """YIELDS (Doc): The Docs of a `.spacy` file."""
-    look_up_codecs_once()
-    return DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
 
 
 def _refuse_missing(path: Path, facts: CorpusFacts) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import srsly
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..msgpack import look_up_codecs_once
+from ..doc_bins import new_doc_bin, read_docs
 from ..predicates import (
     NO_RELATION,
     Predicate,
@@ -36,14 +36,13 @@ def join_corpora(
     RAISES (ValueError): If a Doc has a label that its predicates file lacks, or corpora
         differ on whether a predicate is symmetric.
     """
-    look_up_codecs_once()
     vocab = Vocab()
     docs: list[Doc] = []
     joined: dict[str, Predicate] = {}
     for path, predicates_path in corpora:
         predicates = parse_predicates(read_predicates(str(predicates_path)))
         labels = {predicate.label for predicate in predicates} - {NO_RELATION}
-        own_docs = list(DocBin().from_disk(path).get_docs(vocab))
+        own_docs = list(read_docs(path, vocab))
         for doc in own_docs:
             own = doc.user_data.setdefault("labels", sorted(labels))
             known = {*own, NO_RELATION}
@@ -74,7 +73,7 @@ def write_joined(
     output (Path): The folder for `train.spacy` and `predicates.json`.
     """
     output.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=docs, store_user_data=True).to_disk(output / "train.spacy")
+    new_doc_bin(docs).to_disk(output / "train.spacy")
     srsly.write_json(output / "predicates.json", to_data(predicates))
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
 from thinc.api import Config
 
-from ..msgpack import look_up_codecs_once
+from ..doc_bins import read_docs
 from .gold import TO_BE_COMPLETED, set_sentence_starts
 
 
@@ -19,6 +22,10 @@ class RelationCorpus(Corpus):
     The pipeline's tokenizer knows nothing of mentions that are part of a token, which
     the converters split; with its tokens the relations of these mentions are lost.
     """
+
+    def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
+        docs = (doc for path in locs for doc in read_docs(Path(path), vocab))
+        return islice((doc for doc in docs if len(doc)), self.limit or None)
 
     def _make_example(
         self, nlp: Language, reference: Doc, gold_preproc: bool
@@ -83,7 +90,6 @@ def build_corpus(
     RETURNS (Callable[[Language], Iterable[Example]]): The reader.
     RAISES (ValueError): If there is no path.
     """
-    look_up_codecs_once()
     if not path:
         raise ValueError(
             "A corpus has no path. Set paths.train and paths.dev in the config, or "

@@ -4,19 +4,17 @@ in memory until it is written.
 
 from pathlib import Path
 
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from ...apply.records import to_doc
-from ...msgpack import look_up_codecs_once
+from ...doc_bins import new_doc_bin
 from .results import Results
 from .writer import Writer
 
 
 def write(results: Results, path: Path) -> None:
     """Write a `.spacy` file. See `Writer`. `doc.user_data` has "doc_id" and "model"."""
-    look_up_codecs_once()
-    docs = DocBin(store_user_data=True)
+    docs = new_doc_bin()
     vocab = Vocab()
     for record in results.documents():
         doc = to_doc(record, vocab)
