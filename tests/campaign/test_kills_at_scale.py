@@ -12,8 +12,8 @@ from processes import CONTEXT, wait_until
 
 from spacy_dualre.apply import Settings, apply
 
-MANY = 10_000
-FEW = 400
+N_DOCUMENTS = 10_000
+N_KILLS = 12
 SHARD_SIZE = 50
 # By engine: what is killed in turns, and how its processes are told.
 VICTIMS = {
@@ -86,8 +86,9 @@ def command_of(process):
 def test_kills_at_scale(engine, trained_path, trials, tmp_path, request):
     if engine == "ray":
         pytest.importorskip("ray")
-    is_long = request.config.getoption("--minutes") >= 10
-    source = write_jsonl(tmp_path / "in.jsonl", make_texts(MANY if is_long else FEW))
+    if request.config.getoption("--minutes") < 10:
+        pytest.skip("takes ten minutes; tests/test_apply.py kills shorter runs")
+    source = write_jsonl(tmp_path / "in.jsonl", make_texts(N_DOCUMENTS))
     # Workers know no component of the tests.
     ner = spacy.load(make_ner(tmp_path / "ner"), exclude=["link_or_fail"])
     ner.to_disk(tmp_path / "ner")
@@ -98,8 +99,7 @@ def test_kills_at_scale(engine, trained_path, trials, tmp_path, request):
     parts = tmp_path / "out.jsonl.parts"
     run = Run(trained_path, source, output, engine=engine, n_process=2, **options)
     choose = random.Random(trials.seed)
-    n_shards = (MANY if is_long else FEW) // SHARD_SIZE
-    moments = sorted(choose.sample(range(n_shards - 1), 12 if is_long else 3))
+    moments = sorted(choose.sample(range(N_DOCUMENTS // SHARD_SIZE - 1), N_KILLS))
     kinds = list(VICTIMS[engine])
     for i, moment in enumerate(moments):
         kind = kinds[i % len(kinds)]
