@@ -14,6 +14,8 @@ from spacy.tokens import Doc, Span, SpanGroup
 
 # A span in the bytes of a SpanGroup: id, kb_id, label, tokens, characters (from, to).
 SPAN_FORMAT = ">QQQllll"
+# Where converters put all mentions, each with its own id in the file.
+ENTITIES_KEY = "entities"
 EMPTY = "empty"
 MOVED = "not at token boundaries since the Doc was retokenized"
 

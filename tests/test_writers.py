@@ -18,6 +18,7 @@ from spacy_dualre import get_relations
 from spacy_dualre.apply import Selection, Settings, apply
 from spacy_dualre.apply.records import to_doc, to_record
 from spacy_dualre.cli.convert import convert
+from spacy_dualre.doc_bins import read_docs
 from spacy_dualre.output.writers import WRITERS, find_writer, writer_names
 from spacy_dualre.output.writers.brat import annotate
 from spacy_dualre.output.writers.rdf import Names, literal, triples
@@ -385,6 +386,18 @@ def test_any_text_is_the_same_as_a_doc(text):
     doc = to_doc(json.loads(json.dumps(record)), NLP.vocab)
     assert doc.text == text
     assert [token.text for token in doc] == [token.text for token in given_doc]
+
+
+@pytest.mark.parametrize("spans_key", [None, "entities"])
+def test_the_ids_of_mentions_in_a_file_are_no_ids_of_entities(tmp_path, spans_key):
+    (tmp_path / "a.txt").write_text("Anna met Berta .", encoding="utf8")
+    lines = ["T1\tPER 0 4\tAnna", "T2\tPER 9 14\tBerta", "N1\tReference T2 Wiki:Q7\tB"]
+    (tmp_path / "a.ann").write_text("\n".join(lines), encoding="utf8")
+    convert("brat", tmp_path, tmp_path / "corpus")
+    (doc,) = read_docs(tmp_path / "corpus" / "train.spacy", NLP.vocab)
+    assert [span.id_ for span in doc.spans["entities"]] == ["T1", "T2"]
+    entities = to_record(doc, "a", "relations", spans_key)["entities"]
+    assert [entity.get("id") for entity in entities] == [None, "Wiki:Q7"]
 
 
 def test_the_ids_of_a_ruler_and_of_a_linker_are_kept():

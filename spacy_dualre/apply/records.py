@@ -8,7 +8,7 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ..relations import Relation, get_relations, set_relations
-from ..spans import get_spans
+from ..spans import ENTITIES_KEY, get_spans
 
 
 def to_record(
@@ -30,8 +30,9 @@ def to_record(
     at: dict[tuple[int, int, str, str], int] = {}
 
     def add(span: Span) -> int:
-        # An entity ruler has ids of its own, an entity linker those of its base.
-        own_id = span.kb_id_ or span.id_
+        # An entity ruler has ids of its own, an entity linker those of its base. A
+        # file's are those of mentions, and T1 of one is not that of another.
+        own_id = span.kb_id_ or ("" if spans_key == ENTITIES_KEY else span.id_)
         key = (span.start_char, span.end_char, span.label_, own_id)
         if key not in at:
             at[key] = len(entities)

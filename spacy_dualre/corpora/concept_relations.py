@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from .docs import ENTITIES_KEY, add_relations, add_unknown, sentence_indices
+from ..spans import ENTITIES_KEY
+from .docs import add_relations, add_unknown, sentence_indices
 from .report import LOST, MERGED, NOTED, SplitReport
 
 

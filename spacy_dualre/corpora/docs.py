@@ -12,11 +12,11 @@ from spacy.util import filter_spans
 
 from ..predicates import NO_RELATION
 from ..relations import Relation, set_relations
+from ..spans import ENTITIES_KEY
 from ..text_files import shorten
 from .report import CHANGED, LOST, MERGED, NOTED, SplitReport
 from .sentences import FULL_STOPS, find_sentences, set_sentences
 
-ENTITIES_KEY = "entities"
 # Start, end, label and concept of a span.
 Position = tuple[int, int, str, str]
 
@@ -154,7 +154,11 @@ def add_mentions(
     ]
     doc.user_data["doc_id"] = doc_id
     doc.spans[ENTITIES_KEY] = spans
-    ents = filter_spans(spans)
+    # Without the mention's own id: as that of a token it would be the entity's.
+    ents = [
+        Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id)
+        for span in filter_spans(spans)
+    ]
     doc.ents = ents
     for _ in range(len(spans) - len(ents)):
         report.record(NOTED, "mention", "not in doc.ents: overlaps a longer", doc_id)

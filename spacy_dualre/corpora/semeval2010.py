@@ -19,8 +19,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..relations import Relation
+from ..spans import ENTITIES_KEY
 from ..text_files import input_error, read_lines, shorten
-from .docs import ENTITIES_KEY, Document, Mention, make_doc
+from .docs import Document, Mention, make_doc
 from .format import Format
 from .report import CHANGED, NOTED, Report, SplitReport
 
