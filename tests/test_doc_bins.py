@@ -64,14 +64,13 @@ def test_codecs_of_other_packages_are_still_used(other_package):
 # Damaged files.
 
 
-@pytest.fixture(params=["not packed", "cut", "empty"])
-def damaged(request, tmp_path):
-    """A `.spacy` file that is none."""
+@pytest.fixture
+def damaged(tmp_path):
+    """A `.spacy` file that was cut short."""
     whole = new_doc_bin(with_entities(spacy.blank("en"))).to_bytes()
-    contents = {"not packed": b"no", "cut": whole[: len(whole) // 2], "empty": b""}
     path = tmp_path / "corpus" / "train.spacy"
     path.parent.mkdir()
-    path.write_bytes(contents[request.param])
+    path.write_bytes(whole[: len(whole) // 2])
     (path.parent / "dev.spacy").write_bytes(whole)
     return path
 
@@ -101,6 +100,13 @@ def test_every_command_names_a_damaged_file(command, damaged, trained_path):
     assert result.exit_code == 1
     said = " ".join(result.output.split())
     assert f"{damaged} is no .spacy file, or is damaged." in said.replace("- ", "-")
+
+
+@pytest.mark.parametrize("content", [b"", b"no"])
+def test_a_file_that_is_none_is_named(tmp_path, content):
+    (tmp_path / "a.spacy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.spacy is no \.spacy file"):
+        next(read_docs(tmp_path / "a.spacy", Vocab()))
 
 
 def test_a_damaged_document_is_counted_to(tmp_path):
