@@ -32,6 +32,11 @@ def parse_doc_bin(data: bytes, path: str | Path) -> DocBin:
         raise ValueError(f"{path} is no .spacy file, or is damaged.") from e
 
 
+def load_doc_bin(path: Path) -> DocBin:
+    """RETURNS (DocBin): A `.spacy` file, read and unpacked. See `parse_doc_bin`."""
+    return parse_doc_bin(path.read_bytes(), path)
+
+
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Read a `.spacy` file.
 
@@ -40,7 +45,19 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     YIELDS (Doc): The Docs.
     RAISES (ValueError): If it is none, or a Doc of it can't be read.
     """
-    docs = parse_doc_bin(path.read_bytes(), path).get_docs(vocab)
+    return unpack_docs(load_doc_bin(path), vocab, path)
+
+
+def unpack_docs(doc_bin: DocBin, vocab: Vocab, path: Path) -> Iterator[Doc]:
+    """Make the Docs of a `.spacy` file.
+
+    doc_bin (DocBin): The file.
+    vocab (Vocab): The vocabulary of the Docs.
+    path (Path): Where the file is, for the error.
+    YIELDS (Doc): The Docs.
+    RAISES (ValueError): If a Doc can't be read.
+    """
+    docs = doc_bin.get_docs(vocab)
     number = 0
     while True:
         number += 1

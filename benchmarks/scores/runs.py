@@ -22,7 +22,6 @@ import spacy
 import torch
 import typer
 from spacy.cli._util import parse_config_overrides
-from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import minibatch
 from tqdm import tqdm
@@ -34,6 +33,7 @@ from benchmarks.datasets import DATASETS, MINILM, NAME, RESULTS, ROOT
 from benchmarks.scores.rows import Run, read_results
 from benchmarks.scores.variants import VARIANTS, overrides_of
 from spacy_dualre.component import DualRelationExtractor
+from spacy_dualre.doc_bins import load_doc_bin
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.scores import Scores
 from spacy_dualre.model.shim import get_shim
@@ -82,7 +82,7 @@ def make_overrides(run: Run, corpus: Path) -> list[str]:
         key, _, value = change.partition("=")
         changes[key] = value
     config = dataset.make_config(parse_config_overrides(_arguments(changes)))
-    n_docs = run.train_docs or len(DocBin().from_disk(train))
+    n_docs = run.train_docs or len(load_doc_bin(train))
     one_pass = -(-n_docs // config["training"]["batcher"]["size"])
     steps = run.steps or (run.passes or 0) * one_pass
     if steps:

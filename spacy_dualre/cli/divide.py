@@ -12,7 +12,7 @@ from wasabi import msg
 from ..corpora.divide import divide, make_shares
 from ..corpora.format import SPLITS
 from ..corpora.output import write_output
-from ..doc_bins import new_doc_bin, parse_doc_bin, read_docs
+from ..doc_bins import load_doc_bin, new_doc_bin, unpack_docs
 from ..json_files import get_field, get_objects, parse_json
 from ..relations import get_relations
 from ..text_files import input_error, read_lines
@@ -112,15 +112,15 @@ def _read_jsonl(path: Path) -> tuple[Documents, Write]:
 
 
 def _read_spacy(path: Path) -> tuple[Documents, Write]:
-    attrs = parse_doc_bin(path.read_bytes(), path).attrs
-    docs = list(read_docs(path, Vocab()))
+    whole = load_doc_bin(path)
+    docs = list(unpack_docs(whole, Vocab(), path))
     documents: Documents = [
         (doc.text, [relation.label for relation in get_relations(doc)]) for doc in docs
     ]
 
     def write(chosen: list[int]) -> bytes:
         some = new_doc_bin()
-        some.attrs = attrs
+        some.attrs = whole.attrs
         for i in chosen:
             some.add(docs[i])
         return some.to_bytes()

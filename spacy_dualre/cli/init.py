@@ -15,7 +15,7 @@ from ..corpora import format_names
 from ..corpora.format import NO_SPLITS
 from ..corpora.guess import guess_format
 from ..corpora.report import Report
-from ..doc_bins import parse_doc_bin, read_docs
+from ..doc_bins import load_doc_bin, read_docs
 from ..model.start import GENERAL
 from ..predicates import parse_predicates, read_predicates
 from ..training.facts import CorpusFacts
@@ -250,7 +250,7 @@ def _find_splits(
     if source.is_dir() and (source / "dev.spacy").is_file():
         return source, report, reasons
     file = source / "train.spacy" if source.is_dir() else source
-    n = len(parse_doc_bin(file.read_bytes(), file))
+    n = len(load_doc_bin(file))
     share = SHARE_OF_FEW if n < FEW_DOCS else SHARE
     counts = divide_file(file, output / "divided", dev=share, test=share)
     if "dev" not in counts or "train" not in counts:

@@ -72,23 +72,17 @@ def test_ends_that_look_inclusive_are_warned_of(convert_files):
     assert any("Do the ends in the file include" in w for w in report.warnings)
 
 
-def test_other_split_tokens_are_no_such_warning(convert_files):
-    text = "cyclicAMP-like"
-    entities = [
-        {"start": 0, "end": 6, "label": "X"},
-        {"start": 0, "end": 3, "label": "X"},
-    ]
-    files = {"train.jsonl": json.dumps({"text": text, "entities": entities})}
-    _, report = convert_files("jsonl", files)
-    assert not any("Do the ends" in w for w in report.warnings)
-
-
-def test_a_mention_without_its_full_stop_is_no_such_warning(convert_files):
-    text = "Moss Inc. and Crane Ltd. met."
-    entities = [
-        {"start": 0, "end": 8, "label": "X"},
-        {"start": 14, "end": 23, "label": "X"},
-    ]
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("cyclicAMP-like", [(0, 6), (0, 3)]),
+        ("Moss Inc. and Crane Ltd. met.", [(0, 8), (14, 23)]),
+    ],
+)
+def test_other_split_tokens_and_full_stops_are_no_such_warning(
+    convert_files, text, spans
+):
+    entities = [{"start": i, "end": j, "label": "X"} for i, j in spans]
     files = {"train.jsonl": json.dumps({"text": text, "entities": entities})}
     _, report = convert_files("jsonl", files)
     assert not any("Do the ends" in w for w in report.warnings)
