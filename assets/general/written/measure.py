@@ -56,6 +56,10 @@ def between(doc, relation):
     return mask(doc, *ends).strip(), relation["subject"] < relation["object"]
 
 
+def names(docs):
+    return {doc["text"][e["start"] : e["end"]] for doc in docs for e in doc["entities"]}
+
+
 def ngrams(docs, n=4):
     words = [re.findall(r"\w+|[^\w\s]", mask(doc)) for doc in docs]
     return {tuple(w[i : i + n]) for w in words for i in range(len(w) - n + 1)}
@@ -100,6 +104,8 @@ def main():
     seen, unseen = ngrams(corpus["train"]), ngrams(corpus["test"])
     share = 100 * len(seen & unseen) / len(unseen)
     print(f"4-grams of test that train has: {share:.1f} %")
+    seen, unseen = names(corpus["train"]), names(corpus["test"])
+    print(f"names of test: {len(unseen):,}, that train has: {len(seen & unseen)}")
 
 
 if __name__ == "__main__":
