@@ -5,6 +5,7 @@ import json
 import numpy
 import pytest
 import spacy
+import torch
 from tiny_encoders import make_bert
 from transformers import BertConfig
 
@@ -49,6 +50,17 @@ def test_rows(rows):
     assert rows["naive"]["padding"] > rows["exact"]["padding"]
     for mode in ("nlp.pipe", "training step"):
         assert sum(rows[mode]["parts"].values()) == pytest.approx(1)
+
+
+def test_padding_is_counted_whatever_form_a_mask_has(import_benchmark):
+    mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0]])
+    ids = torch.zeros_like(mask)
+    attended = mask[:, None, :]  # as a GPU gets it
+    each_other = mask[:, :, None] * mask[:, None, :]
+    for form in (mask, attended, each_other):
+        watch = import_benchmark("speed.measure").Watch()
+        watch._count(ids, form)
+        assert (watch.wordpieces, watch.real) == (8, 4)
 
 
 def test_exact_modes_have_the_scores_of_the_published_procedure(rows):

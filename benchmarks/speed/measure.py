@@ -104,8 +104,9 @@ class Watch:
 
     def _count(self, ids: torch.Tensor, mask: torch.Tensor | None) -> None:
         self.wordpieces += ids.numel()
-        if mask is not None and mask.dim() == 3:  # who attends to whom
-            mask = mask.diagonal(dim1=1, dim2=2)
+        if mask is not None and mask.dim() == 3:  # who attends to whom, or all to these
+            alike = mask.shape[1] == 1
+            mask = mask[:, 0] if alike else mask.diagonal(dim1=1, dim2=2)
         self.real += ids.numel() if mask is None else int(mask.sum())
 
 
