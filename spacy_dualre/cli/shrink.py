@@ -19,10 +19,10 @@ def shrink_cli(
     output: Annotated[Path, typer.Argument(help="File to write: .safetensors")],
     rank: Annotated[
         int, typer.Option(min=1, help="Rank of the matrices' difference")
-    ] = 29,
+    ] = 70,
     embedding_rank: Annotated[
         int, typer.Option(min=1, help="Rank of the embeddings' difference")
-    ] = 4,
+    ] = 6,
     component: Component = "dual_relation_extractor",
 ) -> None:
     """Save a dual encoder as a low-rank difference to the encoder it was trained from,

@@ -1,7 +1,8 @@
 """A trained dual encoder as a low-rank difference to the encoder it was trained from.
 
 Of each matrix W the file holds two thin ones, B and A, with W = W0 + B A, the best of
-their rank (Eckart and Young, 1936). W0 is the encoder's own.
+their rank (Eckart and Young, 1936). W0 is the encoder's own. All matrices are stored as
+8-bit integers, so that twice the rank fits in a file.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ KEPT = ("encoder", "alpha", "max_length", "context_length", "fill_spans", "use_c
 def save_difference(
     shim: DualEncoderShim, path: str | Path, *, rank: int, embedding_rank: int
 ) -> None:
-    """Save a dual encoder as a low-rank difference, without its head.
+    """Save a dual encoder as a low-rank difference in 8 bits, without its head.
 
     shim (DualEncoderShim): The dual encoder. Its encoders are not tied, and were loaded
         by name.
@@ -49,15 +50,17 @@ def save_difference(
         value = value.detach().cpu().float()
         if encoder == "classifier":
             continue
-        if encoder not in ENCODERS or value.dim() < 2:
-            weights[name] = value.half().contiguous()
-            continue
-        before = original[own]
-        difference = value[: len(before)] - before
-        b, a = cut(difference, embedding_rank if "embeddings" in own else rank)
-        weights[f"{name}.b"], weights[f"{name}.a"] = b.half(), a.half()
-        if len(value) > len(before):
-            weights[f"{name}.rows"] = value[len(before) :].half().contiguous()
+        if value.dim() < 2:
+            weights[name] = value.half()
+        elif encoder not in ENCODERS:
+            weights |= quantize(name, value)
+        else:
+            before = original[own]
+            difference = value[: len(before)] - before
+            b, a = cut(difference, embedding_rank if "embeddings" in own else rank)
+            weights |= quantize(f"{name}.b", b.T) | quantize(f"{name}.a", a)
+            if len(value) > len(before):
+                weights |= quantize(f"{name}.rows", value[len(before) :])
     about = {
         "model": {key: getattr(shim.settings, key) for key in KEPT},
         "fingerprint": fingerprint(base),
@@ -89,7 +92,10 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
     """
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["about"])
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    weights = {
+        name: value * stored.get(f"{name}.scale", 1) for name, value in stored.items()
+    }
     name = about["model"]["encoder"]
     tokenizer, instance_encoder = load_encoder(name)
     predicate_encoder = load_encoder(name)[1]
@@ -107,7 +113,7 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
             if name in weights:
                 value.copy_(weights[name])
             elif f"{name}.b" in weights:
-                difference = weights[f"{name}.b"] @ weights[f"{name}.a"]
+                difference = weights[f"{name}.b"].T @ weights[f"{name}.a"]
                 value[: len(difference)] += difference.to(value)
                 if f"{name}.rows" in weights:  # of the markers
                     value[len(difference) :] = weights[f"{name}.rows"]
@@ -126,6 +132,19 @@ def cut(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     rank = min(rank, len(s))
     root = s[:rank].sqrt()
     return (u[:, :rank] * root).contiguous(), (root[:, None] * v[:rank]).contiguous()
+
+
+def quantize(name: str, matrix: Tensor) -> dict[str, Tensor]:
+    """Round a matrix to 8-bit integers.
+
+    name (str): Its name.
+    matrix (Tensor): The matrix, (m, n).
+    RETURNS (Dict[str, Tensor]): The integers by its name, and by NAME.scale what
+        each row of them is multiplied with, (m, 1).
+    """
+    scale = matrix.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
+    rounded = (matrix / scale).round().to(torch.int8)
+    return {name: rounded.contiguous(), f"{name}.scale": scale}
 
 
 def fingerprint(encoder: Any) -> str:

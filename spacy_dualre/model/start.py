@@ -1,11 +1,12 @@
 """Where training starts: the encoders of a trained pipeline."""
 
+import warnings
 from pathlib import Path
 
 import srsly
 from spacy.util import load_config
 
-from .low_rank import load_difference
+from .low_rank import load_difference, read_arguments
 from .settings import Settings
 from .shim import DualEncoderShim
 
@@ -23,6 +24,7 @@ def load_start(path: str, settings: Settings) -> DualEncoderShim:
     RAISES (ValueError): If there is no such pipeline, or no relation extractor in it.
     """
     if path == "general":
+        _compare_spans(path, read_arguments(GENERAL)["fill_spans"], settings)
         return load_difference(DualEncoderShim(settings), GENERAL)
     folder = Path(path)
     if not (folder / "config.cfg").is_file():
@@ -44,4 +46,16 @@ def load_start(path: str, settings: Settings) -> DualEncoderShim:
             f"Can't start from {folder.absolute()}: its '{names[0]}' has no instance "
             "encoder of its own."
         )
+    filled = components[names[0]].get("model", {}).get("fill_spans", True)
+    _compare_spans(path, filled, settings)
     return shim
+
+
+def _compare_spans(path: str, filled: bool, settings: Settings) -> None:
+    if filled != settings.fill_spans:
+        warnings.warn(
+            f"'{path}', where training starts, was trained with fill_spans = "
+            f"{str(filled).lower()}. With {str(settings.fill_spans).lower()} what it "
+            "knows of descriptions is of less use: set "
+            "[components.dual_relation_extractor.model] fill_spans to what it had."
+        )

@@ -62,8 +62,12 @@ def make_recipe(
     _choose_candidates(recipe, facts)
     _choose_model(recipe, facts, optimize, gpu)
     if general:
-        reason = "start: encoders, projections and temperature of the general model."
-        recipe.set(reason, model__start="general")
+        recipe.set(
+            "start, fill_spans: encoders, projections and temperature of the general "
+            "model, which reads descriptions without the spans of a pair.",
+            model__start="general",
+            model__fill_spans=False,
+        )
     _choose_steps(recipe, facts, n_train, gpu)
     return recipe
 
