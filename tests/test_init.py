@@ -213,6 +213,7 @@ def test_training_can_be_for_a_gpu_and_start_from_the_general_model(corpus, tmp_
     model = config["components"][NAME]["model"]
     assert model["start"] == "general"
     assert model["fill_spans"] is False  # as the general model was trained
+    assert config["components"][NAME]["sampler"]["descriptions"] == "all"
     config = load_config(init(corpus, tmp_path / "b").config)
     assert config["system"]["gpu_allocator"] is None
     assert config["components"][NAME]["model"]["start"] is None

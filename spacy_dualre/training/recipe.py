@@ -60,7 +60,6 @@ def make_recipe(
     """
     recipe = Recipe({}, [])
     _choose_candidates(recipe, facts)
-    _choose_model(recipe, facts, optimize, gpu)
     if general:
         recipe.set(
             "start, fill_spans: encoders, projections and temperature of the general "
@@ -68,6 +67,9 @@ def make_recipe(
             model__start="general",
             model__fill_spans=False,
         )
+    _choose_model(recipe, facts, optimize, all_descriptions=gpu or general)
+    if gpu:
+        recipe.changes["system.gpu_allocator"] = "pytorch"
     _choose_steps(recipe, facts, n_train, gpu)
     return recipe
 
@@ -170,7 +172,9 @@ def _choose_candidates(recipe: Recipe, facts: CorpusFacts) -> None:
         )
 
 
-def _choose_model(recipe: Recipe, facts: CorpusFacts, optimize: str, gpu: bool) -> None:
+def _choose_model(
+    recipe: Recipe, facts: CorpusFacts, optimize: str, all_descriptions: bool
+) -> None:
     if optimize == "speed":
         at_once = "both" if facts.is_document_level else "object"
         recipe.set(
@@ -190,7 +194,7 @@ def _choose_model(recipe: Recipe, facts: CorpusFacts, optimize: str, gpu: bool) 
         if facts.is_document_level:
             recipe.changes[f"{MODEL}.max_length"] = 512
             recipe.changes[f"{MODEL}.context_length"] = 512
-    elif gpu or len(facts.labels) <= FEW_PREDICATES:
+    elif all_descriptions or len(facts.labels) <= FEW_PREDICATES:
         recipe.set(
             "descriptions: each training pair is contrasted with all of them.",
             sampler__descriptions="all",
@@ -208,8 +212,6 @@ def _choose_model(recipe: Recipe, facts: CorpusFacts, optimize: str, gpu: bool) 
         "best on SciERC's dev split. null: all.",
         sampler__negative_ratio=3,
     )
-    if gpu:
-        recipe.changes["system.gpu_allocator"] = "pytorch"
 
 
 def _choose_steps(recipe: Recipe, facts: CorpusFacts, n_train: int, gpu: bool) -> None:
