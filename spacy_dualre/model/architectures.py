@@ -46,7 +46,8 @@ def build_dual_encoder(
         into both the instance and the predicate encoder.
     start (Optional[str]): A trained pipeline, by path, or "general" for the model that
         comes with the package. Encoders, projections and temperature are its own at
-        `initialize`; the head and the markers of new entity types start anew.
+        `initialize`; the head and the markers of new entity types start anew. It warns
+        where `fill_spans` is not what it was trained with (general: false).
     reading (Optional[Reading]): How the instance encoder is given the text of pairs.
         None: each with its markers, as published.
     alpha (float): The auxiliary head's share of the loss. 1: the head alone (the usual
