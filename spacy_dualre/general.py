@@ -25,8 +25,8 @@ def load_general(path: str | Path = GENERAL, **model: Any) -> Language:
         `mixed_precision`, where they are to differ.
     RETURNS (Language): A blank pipeline with a "dual_relation_extractor", to be sourced
         into another one. It has no predicates yet: `set_predicates` gives it some.
-    RAISES (ValueError): If there is no such file, or the encoder that it was trained
-        from can't be had, or is another one.
+    RAISES (ValueError): If there is no such file, or it is damaged or of another kind,
+        or the encoder that it was trained from can't be had, or is another one.
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no general model at {Path(path).absolute()}.")

@@ -6,6 +6,8 @@ import numpy
 import pytest
 import spacy
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from spacy.tokens import Span
 from tiny_corpus import PREDICATES, make_pipeline, train, with_entities
 from typer.testing import CliRunner
@@ -117,6 +119,22 @@ def test_a_general_model_without_predicates_says_so(trained, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="no general model at .*nowhere"):
         load_general(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("fault", ["no safetensors", "other weights", "16 bits", "cut"])
+def test_a_file_that_is_no_general_model_is_named(fault, trained, tmp_path):
+    path = save(trained, tmp_path / "wrong.safetensors")
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+    weights = {"log_scale": torch.zeros(1), "instance_linear.weight": torch.zeros(2, 2)}
+    if fault == "no safetensors":
+        path.write_text("general")
+    elif fault == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        save_file(weights, path, metadata=about if fault == "16 bits" else None)
+    with pytest.raises(ValueError, match="wrong.safetensors is damaged, or no file"):
+        load_general(path)
 
 
 def test_training_starts_from_a_trained_pipeline(trained_path, bert):

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from spacy_dualre.cli import app
 from spacy_dualre.cli.init import estimate, init
 from spacy_dualre.corpora.format import NO_SPLITS
+from spacy_dualre.model.low_rank import read_arguments
+from spacy_dualre.model.start import GENERAL
 from spacy_dualre.predicates import parse_predicates, read_predicates
 from spacy_dualre.training.facts import CorpusFacts
 from spacy_dualre.training.recipe import make_recipe, plan_steps, write_predicates
@@ -212,7 +214,8 @@ def test_training_can_be_for_a_gpu_and_start_from_the_general_model(corpus, tmp_
     assert config["system"]["gpu_allocator"] == "pytorch"
     model = config["components"][NAME]["model"]
     assert model["start"] == "general"
-    assert model["fill_spans"] is False  # as the general model was trained
+    assert model["fill_spans"] is False
+    assert model["fill_spans"] is read_arguments(GENERAL)["fill_spans"]
     assert config["components"][NAME]["sampler"]["descriptions"] == "all"
     config = load_config(init(corpus, tmp_path / "b").config)
     assert config["system"]["gpu_allocator"] is None

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..encoding.markers import marked_types
@@ -75,9 +75,9 @@ def read_arguments(path: str | Path) -> dict[str, Any]:
 
     path (Union[str, Path]): The file that `save_difference` wrote.
     RETURNS (Dict[str, Any]): The arguments.
+    RAISES (ValueError): If it is another file.
     """
-    with safe_open(path, framework="pt") as file:
-        arguments: dict[str, Any] = json.loads(file.metadata()["about"])["model"]
+    arguments: dict[str, Any] = _read_about(path)["model"]
     return arguments
 
 
@@ -87,14 +87,13 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
     shim (DualEncoderShim): The shim that gets module and tokenizer.
     path (Union[str, Path]): The file that `save_difference` wrote.
     RETURNS (DualEncoderShim): The shim.
-    RAISES (ValueError): If the encoder can't be had, or is another one, or a weight is
-        not finite.
+    RAISES (ValueError): If it is another file, or the encoder can't be had, or is
+        another one, or a weight is not finite.
     """
-    with safe_open(path, framework="pt") as file:
-        about = json.loads(file.metadata()["about"])
-        stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    about, stored = _read_about(path), load_file(path)
     weights = {
-        name: value * stored.get(f"{name}.scale", 1) for name, value in stored.items()
+        name: value.float() * stored.get(f"{name}.scale", 1)
+        for name, value in stored.items()
     }
     name = about["model"]["encoder"]
     tokenizer, instance_encoder = load_encoder(name)
@@ -119,6 +118,25 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
                     value[len(difference) :] = weights[f"{name}.rows"]
     shim.refuse_infinite_weights()
     return shim
+
+
+def _read_about(path: str | Path) -> dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What a file of `save_difference` says of itself."""
+    about: dict[str, Any] = {}
+    names: list[str] = []
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            names = list(file.keys())
+    except SafetensorError:
+        pass
+    # The first version of these files had no integers.
+    if not about or not any(name.endswith(".scale") for name in names):
+        raise ValueError(
+            f"{path} is damaged, or no file that `spacy-dualre shrink` of this version "
+            "wrote. Write it again from the trained pipeline."
+        )
+    return about
 
 
 def cut(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
