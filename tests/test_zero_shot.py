@@ -166,6 +166,33 @@ def test_the_best_description_counts_as_in_the_model(zero_shot, reader, tmp_path
     assert pairs.totals.tolist() == [0, 2, 2, 1, 0]
     mean = pairs.join("mean")
     assert (mean <= pairs.join("max") + 1e-6).all()
+    first = predicates[-1]._replace(descriptions=predicates[-1].descriptions[:1])
+    one = reader.score_corpus(examples, (*predicates[:-1], first)).join("max")
+    assert numpy.allclose(pairs.join("first"), one, atol=1e-5)
+
+
+def test_hidden_types_are_read_as_never_seen_ones(zero_shot, model, tmp_path):
+    """The scores are those of entities with another type; signatures still count."""
+    docs = make_spans_docs()
+    path = write(tmp_path / "corpus.spacy", docs)
+    for doc in docs:
+        doc.spans["entities"] = [
+            Span(doc, entity.start, entity.end, label="never seen")
+            for entity in doc.ents
+        ]
+    unseen = write(tmp_path / "unseen.spacy", docs)
+    predicates = parse_predicates(PREDICATES)
+
+    def score(path, *, hide_types):
+        own = zero_shot.Reader(model, hide_types=hide_types)
+        return own.score_corpus(own.read(path), predicates)
+
+    seen = score(path, hide_types=False)
+    hidden = score(path, hide_types=True)
+    assert numpy.allclose(hidden.z, score(unseen, hide_types=False).z, atol=1e-5)
+    assert not numpy.allclose(hidden.z, seen.z, atol=1e-3)
+    assert (hidden.fits == seen.fits).all() and hidden.fits[:, 1:].any()
+    assert (hidden.positive == seen.positive).all() and hidden.positive.any()
 
 
 def test_hubs_are_corrected_and_no_relation_is_not(zero_shot):
@@ -318,7 +345,7 @@ def test_corpora_with_negatives_are_measured_as_the_component_scores(
     rows = run("negatives", model, corpora, "--corpus", "semeval2010")
     own = [row for row in rows if row["is"]["corpus"] == "semeval2010"]
     assert len(own) == 3 * 2 * 2
-    assert len(rows) - len(own) == 5 * 2 * 2 * 2
+    assert len(rows) - len(own) == 5 * 3 * 2 * 2
     (row,) = (
         row
         for row in own

@@ -45,6 +45,7 @@ from benchmarks.pages import make_table, replace_generated
 from spacy_dualre.cli.config import complete_config
 from spacy_dualre.component import DualRelationExtractor
 from spacy_dualre.doc_bins import new_doc_bin, read_docs
+from spacy_dualre.encoding.markers import marked_types
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.shim import get_shim
 from spacy_dualre.output.scorer import gold_triples
@@ -105,7 +106,8 @@ RELATED = {
     *("plays_for", "member_of", "claimed_by", "seceded_from", "distributes"),
     *("administered_by", "plays_home_at", "stored_in"),
 }
-JOINS = ("max", "mean")
+# "first": only the first description of each predicate is asked.
+JOINS = ("max", "mean", "first")
 # What is taken off the scores of each predicate: nothing; the mean over the corpus' own
 # pairs, whose labels are not looked at, or over a bank of so many other pairs.
 # "-spread": they are divided by the standard deviation too.
@@ -173,8 +175,10 @@ class Pairs(NamedTuple):
         z = numpy.full(self.fits.shape, -numpy.inf, dtype="float32")
         for r in range(len(self.predicates)):
             own = self.z[:, self.of == r]
+            if how == "first":
+                own = own[:, :1]
             if own.size:
-                z[:, r] = own.max(axis=1) if how == "max" else own.mean(axis=1)
+                z[:, r] = own.mean(axis=1) if how == "mean" else own.max(axis=1)
         if signatures:
             z[~self.fits] = -numpy.inf
         return z
@@ -184,9 +188,11 @@ class Reader:
     """Scores pairs with a trained pipeline, against any predicates.
 
     path (Path): The pipeline.
+    hide_types (bool): Whether it reads all entity types as types that it never saw.
+        Signatures are looked at nevertheless.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, hide_types: bool = False) -> None:
         self.nlp = spacy.load(path)
         pipe = self.nlp.get_pipe(NAME)
         self.component = cast(DualRelationExtractor, pipe)
@@ -196,6 +202,8 @@ class Reader:
         )
         # The one that it was trained with.
         self.no_relation = self.component.predicates[0]
+        types = marked_types(get_shim(self.model).tokenizer) if hide_types else ()
+        self.type_map = dict.fromkeys(types, "hidden")
 
     def read(self, path: Path, limit: int = 0) -> list[Example]:
         """Read a corpus.
@@ -211,7 +219,11 @@ class Reader:
         """RETURNS (Candidates): The candidates of an example."""
         component = self.component
         return find_candidates(
-            example.predicted, predicates, component.find_pairs, component.spans_key
+            example.predicted,
+            predicates,
+            component.find_pairs,
+            component.spans_key,
+            self.type_map,
         )
 
     def score(self, found: Iterable[Candidates], title: str) -> numpy.ndarray:
@@ -1002,6 +1014,9 @@ def negatives_command(
     hub: Annotated[
         list[str], typer.Option(help=f"Of {', '.join(HUBS)}; {CHOSEN_ON} has all")
     ] = ["none", "own", "bank64"],  # noqa: B006
+    hide_types: Annotated[
+        bool, typer.Option("--hide-types", help="Read types as never seen ones")
+    ] = False,
     name: Annotated[str | None, NAME_OPTION] = None,
     gpu: Annotated[int, GPU] = -1,
     results: Annotated[Path, RESULTS_OPTION] = RESULTS,
@@ -1011,7 +1026,8 @@ def negatives_command(
     unknown = [own for own in corpus if own not in CORPORA]
     if unknown:
         msg.fail(f"No corpus is named {', '.join(unknown)}", exits=1)
-    reader = load_reader(model, gpu)
+    reader = load_reader(model, gpu, hide_types=hide_types)
+    own_name = (name or model.resolve().name) + ", types hidden" * hide_types
     thresholds: dict[tuple[bool, str, str], float] = {}
     for corpus_name in dict.fromkeys([CHOSEN_ON, *corpus]):
         is_chosen_on = corpus_name == CHOSEN_ON
@@ -1037,7 +1053,7 @@ def negatives_command(
                     rows.append(
                         {
                             "is": {
-                                **identity("negatives", model, name),
+                                **identity("negatives", model, own_name),
                                 "corpus": corpus_name,
                                 "limit": limit,
                                 "signatures": signatures,
@@ -1178,11 +1194,11 @@ def identity(mode: str, model: Path, name: str | None) -> dict[str, Any]:
     return {"mode": mode, "model": name or model.resolve().name}
 
 
-def load_reader(model: Path, gpu: int) -> Reader:
+def load_reader(model: Path, gpu: int, *, hide_types: bool = False) -> Reader:
     """RETURNS (Reader): The reader of a pipeline, on a GPU if its number is not -1."""
     if gpu >= 0:
         spacy.require_gpu(gpu)
-    return Reader(model)
+    return Reader(model, hide_types=hide_types)
 
 
 if __name__ == "__main__":
