@@ -140,6 +140,25 @@ def test_each_description_gets_its_own_score(zero_shot):
     assert of.tolist() == [0, 1, 1, 2]
 
 
+def test_domains_of_train_and_new_ones_are_corpora_of_their_own(zero_shot):
+    """Each sentence of dev and test belongs to one of both, and has known labels."""
+    folder = ROOT / "assets" / "general" / "written"
+    known = {p.label for p in zero_shot.CORPORA["written-dev"].read_predicates()}
+    trained = zero_shot.labels_of("written-train")
+    for part in ("dev", "test"):
+        lines = (folder / f"{part}.jsonl").read_text(encoding="utf8").splitlines()
+        domains = {json.loads(line)["id"].rsplit("-", 2)[0] for line in lines}
+        old, new = (
+            set(zero_shot.domains_of(f"{x}-{part}")) for x in ("written", "domains")
+        )
+        assert old | new == domains and not old & new
+        assert len(old) == 12
+        for corpus in ("written", "domains"):
+            labels = zero_shot.labels_of(f"{corpus}-{part}")
+            assert set(labels) <= known and not set(labels) & set(trained)
+    assert zero_shot.domains_of("scierc") == {}
+
+
 def test_the_best_description_counts_as_in_the_model(zero_shot, reader, tmp_path):
     path = write(tmp_path / "corpus.spacy", make_spans_docs())
     component = reader.component

@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import product
@@ -93,6 +93,9 @@ CHOSEN_ON = "written-dev"
 CORPORA = {
     CHOSEN_ON: Corpus("written/dev", "assets/general/written/predicates.yml"),
     "written-test": Corpus("written/test", "assets/general/written/predicates.yml"),
+    # Sentences of the domains that train does not have.
+    "domains-dev": Corpus("written/dev", "assets/general/written/predicates.yml"),
+    "domains-test": Corpus("written/test", "assets/general/written/predicates.yml"),
     "semeval2010": Corpus(
         "semeval2010/test", "assets/semeval2010/predicates.yml", single_direction=True
     ),
@@ -205,14 +208,13 @@ class Reader:
         types = marked_types(get_shim(self.model).tokenizer) if hide_types else ()
         self.type_map = dict.fromkeys(types, "hidden")
 
-    def read(self, path: Path, limit: int = 0) -> list[Example]:
+    def read(self, path: Path) -> list[Example]:
         """Read a corpus.
 
         path (Path): A `.spacy` file.
-        limit (int): How many Docs are taken, the same each time. 0: all.
         RETURNS (List[Example]): The examples, with gold entities.
         """
-        examples = choose_docs(build_corpus(str(path))(self.nlp), limit)
+        examples = build_corpus(str(path))(self.nlp)
         return [complete(example, self.component.spans_key) for example in examples]
 
     def find(self, example: Example, predicates: tuple[Predicate, ...]) -> Candidates:
@@ -264,14 +266,14 @@ class Reader:
         self,
         examples: Sequence[Example],
         predicates: tuple[Predicate, ...],
-        asked: Callable[[Example], Iterable[str]] | None = None,
+        domains: Mapping[str, list[str]] | None = None,
     ) -> Pairs:
         """Score all pairs of some Docs.
 
         examples (Sequence[Example]): The examples.
         predicates (Tuple[Predicate, ...]): The new predicates, after "no_relation".
-        asked (Optional[Callable]): The labels that an example is annotated for. None:
-            all.
+        domains (Optional[Mapping[str, List[str]]]): The labels that the sentences of
+            each domain are annotated for. None or empty: all are for all.
         RETURNS (Pairs): The pairs.
         """
         key = self.component.relations_key
@@ -280,7 +282,7 @@ class Reader:
         labels = [predicate.label for predicate in predicates]
         groups: dict[tuple[str, ...], list[Example]] = {}
         for example in examples:
-            own = tuple(labels if asked is None else sorted(asked(example)))
+            own = tuple(sorted(domains[domain_of(example)]) if domains else labels)
             groups.setdefault(own, []).append(example)
         parts, mirrors, n_before = [], [], 0
         totals = numpy.zeros(len(predicates), dtype="int64")
@@ -714,18 +716,28 @@ def choose_docs(examples: Iterable[Example], limit: int) -> list[Example]:
     return sorted(examples, key=lambda eg: hash_of(_id_of(eg)))[:limit]
 
 
-def written_labels(example: Example) -> list[str]:
-    """RETURNS (List[str]): The labels that a written sentence is annotated for."""
-    domain, part, _ = _id_of(example).rsplit("-", 2)
-    return srsly.read_yaml(WRITTEN / "domains.yml")[part][domain]
+def domains_of(corpus: str) -> dict[str, list[str]]:
+    """RETURNS (Dict[str, List[str]]): The domains of a written corpus, and the labels
+    that a sentence of each is annotated for. Empty for other corpora.
+    """
+    kind, _, part = corpus.partition("-")
+    if kind not in ("written", "domains"):
+        return {}
+    domains = srsly.read_yaml(WRITTEN / "domains.yml")
+    new = kind == "domains"
+    return {k: v for k, v in domains[part].items() if new != (k in domains["train"])}
+
+
+def domain_of(example: Example) -> str:
+    """RETURNS (str): The domain of a written sentence."""
+    return _id_of(example).rsplit("-", 2)[0]
 
 
 def labels_of(corpus: str) -> list[str]:
     """RETURNS (List[str]): The labels that are asked for in one of `CORPORA`."""
-    if corpus.startswith("written"):
-        _, part = corpus.split("-")
-        domains = srsly.read_yaml(WRITTEN / "domains.yml")[part].values()
-        return sorted({label for labels in domains for label in labels})
+    domains = domains_of(corpus)
+    if domains:
+        return sorted({label for labels in domains.values() for label in labels})
     return [predicate.label for predicate in CORPORA[corpus].read_predicates()[1:]]
 
 
@@ -1033,12 +1045,15 @@ def negatives_command(
         is_chosen_on = corpus_name == CHOSEN_ON
         joins, hubs = (JOINS, HUBS) if is_chosen_on else (join, hub)
         own = CORPORA[corpus_name]
-        examples = reader.read(corpora / f"{own.part}.spacy", limit)
+        examples = reader.read(corpora / f"{own.part}.spacy")
+        domains = domains_of(corpus_name)
+        if domains:
+            examples = [eg for eg in examples if domain_of(eg) in domains]
+        examples = choose_docs(examples, limit)
         every, used = own.read_predicates(), labels_of(corpus_name)
         predicates = (every[0], *(p for p in every if p.label in used))
-        asked = written_labels if corpus_name.startswith("written") else None
         msg.divider(corpus_name)
-        pairs = reader.score_corpus(examples, predicates, asked)
+        pairs = reader.score_corpus(examples, predicates, domains)
         banks = score_banks(reader, corpora, predicates, hubs)
         rows = []
         for signatures in (True, False):

@@ -86,26 +86,38 @@ def baseline(part, docs):
     return 200 * len(gold & said) / (len(gold) + len(said))
 
 
+def is_new(domain):
+    return domain not in DOMAINS["train"]
+
+
 def main():
-    corpus = {part: read(part) for part in ("train", "dev", "test")}
-    for part, docs in corpus.items():
-        labels = {label for labels in DOMAINS[part].values() for label in labels}
-        relations = [(doc, relation) for doc in docs for relation in doc["relations"]]
-        related = {(d["id"], r["subject"], r["object"]) for d, r in relations}
-        fitting = sum(1 for doc in docs for _ in candidates(part, doc))
-        contexts = {between(doc, relation) for doc, relation in relations}
-        print(
-            f"| {part} | {len(docs)} | {sum(not d['relations'] for d in docs)} "
-            f"| {sum(len(doc['entities']) for doc in docs)} | {len(labels)} "
-            f"| {len(related)} | {100 * (1 - len(related) / fitting):.1f} % "
-            f"| {100 * len(contexts) / len(relations):.1f} % "
-            f"| {baseline(part, docs):.1f} |"
-        )
-    seen, unseen = ngrams(corpus["train"]), ngrams(corpus["test"])
-    share = 100 * len(seen & unseen) / len(unseen)
-    print(f"4-grams of test that train has: {share:.1f} %")
-    seen, unseen = names(corpus["train"]), names(corpus["test"])
-    print(f"names of test: {len(unseen):,}, that train has: {len(seen & unseen)}")
+    train = read("train")
+    show("train", "train", train, DOMAINS["train"])
+    for part in ("dev", "test"):
+        for new in (False, True):
+            docs = [d for d in read(part) if new == is_new(d["id"].rsplit("-", 2)[0])]
+            domains = {k: v for k, v in DOMAINS[part].items() if new == is_new(k)}
+            title = f"{part}, other domains" if new else part
+            show(title, part, docs, domains)
+            seen, own = ngrams(train), ngrams(docs)
+            print(f"4-grams that train has: {100 * len(seen & own) / len(own):.1f} %")
+            seen, own = names(train), names(docs)
+            print(f"names: {len(own):,}, that train has: {len(seen & own)}")
+
+
+def show(title, part, docs, domains):
+    labels = {label for labels in domains.values() for label in labels}
+    relations = [(doc, relation) for doc in docs for relation in doc["relations"]]
+    related = {(d["id"], r["subject"], r["object"]) for d, r in relations}
+    fitting = sum(1 for doc in docs for _ in candidates(part, doc))
+    contexts = {between(doc, relation) for doc, relation in relations}
+    print(
+        f"| {title} | {len(docs)} | {sum(not d['relations'] for d in docs)} "
+        f"| {sum(len(doc['entities']) for doc in docs)} | {len(labels)} "
+        f"| {len(related)} | {100 * (1 - len(related) / fitting):.1f} % "
+        f"| {100 * len(contexts) / len(relations):.1f} % "
+        f"| {baseline(part, docs):.1f} |"
+    )
 
 
 if __name__ == "__main__":
