@@ -43,7 +43,7 @@ def test_descriptions_have_both_slots_once(path):
     data = srsly.read_yaml(GENERAL / path)
     for label, properties in data.items():
         descriptions = properties["description"]
-        assert 2 <= len(descriptions) <= 4, label
+        assert 2 <= len(descriptions) <= 6, label
         assert len(set(descriptions)) == len(descriptions), label
         for description in descriptions:
             assert description.count("{subject}") == 1, (label, description)
