@@ -171,6 +171,23 @@ def test_adding_markers_again_adds_only_new_types(bert):
     assert tokenizer.convert_tokens_to_ids(marker_texts("PER")) == ids
 
 
+def test_a_new_type_starts_as_the_trained_generic_marker(bert):
+    tokenizer, encoder, _ = marked(bert, ["PER"])
+    weight = encoder.get_input_embeddings().weight
+    ids = {
+        type_: tokenizer.convert_tokens_to_ids(marker_texts(type_))
+        for type_ in ("", "PER")
+    }
+    with torch.no_grad():
+        weight[ids[""]] += 1.0
+    before = weight.detach().clone()
+    add_markers(tokenizer, [encoder], ["LOC"])
+    weight = encoder.get_input_embeddings().weight
+    ids["LOC"] = tokenizer.convert_tokens_to_ids(marker_texts("LOC"))
+    assert torch.equal(weight[ids["LOC"]], before[ids[""]])
+    assert torch.equal(weight[: len(before)], before)
+
+
 def test_spare_rows_of_the_embeddings_are_kept(tmp_path):
     # As in DeBERTa, whose embeddings are longer than its vocabulary.
     folder = make_bert(tmp_path / "spare")

@@ -517,11 +517,20 @@ def test_type_dropout_reads_types_as_unseen_in_training_only(bert, monkeypatch):
 
     build = MarkedReading.build
     monkeypatch.setattr(MarkedReading, "build", recording)
-    nlp, examples = initialized(bert, {"type_dropout": 1.0})
+    nlp, examples = initialized(bert, {"type_dropout": 1 - 1e-9})
     nlp.update(examples)
     assert read == [{0}]
     nlp(with_entities(nlp)[0])
     assert 0 not in read[-1]
+
+
+def test_without_type_markers_types_count_in_signatures_only(bert):
+    nlp, _ = initialized(bert, {"type_dropout": 1.0})
+    assert marked_types(get_shim(nlp.get_pipe(NAME).model).tokenizer) == [""]
+    (doc,) = with_entities(nlp)[:1]
+    scored = nlp.get_pipe(NAME).predict([doc])[0]
+    assert len(scored.candidates.pairs)
+    assert scored.candidates.allowed.any() and not scored.candidates.allowed.all()
 
 
 def test_head_alone_has_no_predicate_encoder(bert):

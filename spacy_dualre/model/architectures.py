@@ -61,7 +61,8 @@ def build_dual_encoder(
     temperature (float): The temperature at the start.
     temperature_lr (float): Factor of the learning rate for the temperature.
     type_dropout (float): How often, in training, the entity type of a mention is read
-        as one that was never seen, so that such types are read well too.
+        as one that was never seen, so that such types are read well too. 1: no type has
+        markers of its own, and types count in signatures only.
     predict_with (str): "dual": the cosine scores, as in the paper. "head": the
         auxiliary head. "mean": both. Where the head was not trained with all that is
         asked, the cosine scores.
@@ -159,7 +160,7 @@ def init(
     if not settings.tie_encoders and settings.alpha < 1:
         own = None if start is None else start.module.predicate_encoder
         encoders.append(load_encoder(settings.encoder)[1] if own is None else own)
-    add_markers(tokenizer, encoders, types)
+    add_markers(tokenizer, encoders, types if settings.type_dropout < 1 else [])
     model.set_dim("nO", len(labels), force=True)
     shim.set_module(
         tokenizer,

@@ -83,7 +83,8 @@ def load_encoder(name: str) -> tuple[Any, "PreTrainedModel"]:
 def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -> None:
     """Add the markers of entity types to a tokenizer and its encoders, in place.
 
-    A new marker starts as the mean of the embeddings of the words that it stands for
+    A new marker starts as the generic marker of its role, if that is there and trained
+    already, and otherwise as the mean of the embeddings of the words that it stands for
     ("subject", "chemical"), with a little noise to tell markers apart.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
@@ -107,13 +108,17 @@ def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -
         spread = old.std() * 0.1
         with torch.no_grad():
             for text in texts:
+                marker = tokenizer.convert_tokens_to_ids(text)
+                generic = text.partition(":")[0].removesuffix(">") + ">"
+                if generic in known:
+                    weight[marker] = weight[known[generic]]
+                    continue
                 role = "subject" if "S" in text[:3] else "object"
                 words = (
                     f"{role} {text.partition(':')[2][:-1].replace('_', ' ').lower()}"
                 )
                 ids = tokenizer(words, add_special_tokens=False)["input_ids"]
                 ids = [i for i in ids if i < len(old)]
-                marker = tokenizer.convert_tokens_to_ids(text)
                 noise = torch.randn(old.shape[1], device=old.device) * spread
                 weight[marker] = old[ids].mean(dim=0) + noise
 
