@@ -23,6 +23,7 @@ from tiny_corpus import (
 )
 
 from spacy_dualre.encoding.marked import MarkedReading
+from spacy_dualre.encoding.markers import marked_types
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.devices import has_bfloat16
 from spacy_dualre.model.shim import get_shim
