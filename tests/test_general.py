@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from spacy_dualre import __version__
 from spacy_dualre.cli import app
+from spacy_dualre.encoding.markers import marked_types
 from spacy_dualre.general import load_general
 from spacy_dualre.model.encoders import load_encoder
 from spacy_dualre.model.low_rank import cut, fingerprint, quantize, save_difference
@@ -143,6 +144,22 @@ def test_training_starts_from_a_trained_pipeline(trained_path, bert):
     )
     first = [train(nlp, steps=1)[0] for nlp in (fresh, started)]
     assert first[1] < 0.8 * first[0]
+
+
+def test_types_of_the_start_are_not_read_where_none_are(trained_path, bert):
+    """A model without types scores alike what differs in its types only."""
+    nlp = make_pipeline(bert, {"start": str(trained_path), "type_dropout": 1.0})
+    train(nlp, steps=0)
+    extractor = nlp.get_pipe(NAME)
+    extractor.set_predicates({"likes": {"description": "{subject} likes {object}"}})
+    scores = []
+    for types in (("PER", "LOC"), ("LOC", "PER")):
+        doc = nlp.make_doc("Anna likes Rome")
+        ends = ((0, 1), (2, 3))
+        doc.ents = [Span(doc, *e, label=t) for e, t in zip(ends, types, strict=True)]
+        scores.append(extractor.predict([doc])[0].probabilities)
+    assert len(marked_types(get_shim(extractor.model).tokenizer)) > 1
+    assert (scores[0] == scores[1]).all()
 
 
 def test_a_start_that_read_other_descriptions_is_told(trained_path, bert):

@@ -22,7 +22,10 @@ from .shim import DualEncoderShim
 
 ENCODERS = ("instance_encoder", "predicate_encoder")
 # Arguments of the architecture that a model only works with.
-KEPT = ("encoder", "alpha", "max_length", "context_length", "fill_spans", "use_context")
+KEPT = (
+    *("encoder", "alpha", "max_length", "context_length", "fill_spans", "use_context"),
+    "type_dropout",
+)
 
 
 def save_difference(
