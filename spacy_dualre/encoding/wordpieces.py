@@ -85,10 +85,17 @@ class PairTokenizer:
         included.
     context_length (int): The text around the sentences of a pair is read too, up to
         this many wordpieces in all. 0: the sentences only.
+    read_types (bool): Whether entity types have markers of their own. Otherwise all are
+        read as types that were never seen.
     """
 
     def __init__(
-        self, tokenizer: Any, *, max_length: int, context_length: int = 0
+        self,
+        tokenizer: Any,
+        *,
+        max_length: int,
+        context_length: int = 0,
+        read_types: bool = True,
     ) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -103,7 +110,7 @@ class PairTokenizer:
         spelled = {wordpiece for ids in found for wordpiece in ids}
         special = {*tokenizer.all_special_ids} - {tokenizer.unk_token_id}
         self._spelled = spelled & special
-        types = marked_types(tokenizer)
+        types = marked_types(tokenizer) if read_types else [""]
         self._types = {type_: i for i, type_ in enumerate(types)}
         texts = [text for type_ in types for text in marker_texts(type_)]
         markers = tokenizer.convert_tokens_to_ids(texts)

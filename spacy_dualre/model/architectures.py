@@ -252,10 +252,8 @@ class TextStep(Step):
         super().__init__(model, batch, is_train)
         self.pairs: Pairs = self.shim.pair_tokenizer.locate(self.batch)
         self.shim.warn_if_clipped(self.pairs)
-        share = self.settings.type_dropout
-        # At 1 in prediction too: a pipeline that was started from may have had types.
-        if share == 1 or (is_train and share):
-            self.pairs = self.pairs.without_types(share)
+        if is_train and self.settings.type_dropout:
+            self.pairs = self.pairs.without_types(self.settings.type_dropout)
         self.fillings = self.pairs
 
     def read(self, rows: numpy.ndarray) -> Instances:

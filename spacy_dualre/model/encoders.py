@@ -94,9 +94,14 @@ def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -
     """
     import torch
 
-    texts = [text for type_ in ["", *types] for text in marker_texts(type_)]
     known = tokenizer.get_added_vocab()
-    texts = [text for text in texts if text not in known]
+    generic_of = {
+        text: generic
+        for type_ in ["", *types]
+        for text, generic in zip(marker_texts(type_), marker_texts(""))
+        if text not in known
+    }
+    texts = list(generic_of)
     tokenizer.add_special_tokens(
         {"additional_special_tokens": texts}, replace_additional_special_tokens=False
     )
@@ -107,9 +112,8 @@ def add_markers(tokenizer: Any, encoders: Sequence[Any], types: Sequence[str]) -
         weight = encoder.get_input_embeddings().weight
         spread = old.std() * 0.1
         with torch.no_grad():
-            for text in texts:
+            for text, generic in generic_of.items():
                 marker = tokenizer.convert_tokens_to_ids(text)
-                generic = text.partition(":")[0].removesuffix(">") + ">"
                 if generic in known:
                     weight[marker] = weight[known[generic]]
                     continue

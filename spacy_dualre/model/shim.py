@@ -110,6 +110,7 @@ class DualEncoderShim(PyTorchShim):
                 tokenizer,
                 max_length=min(settings.max_length, longest),
                 context_length=settings.context_length,
+                read_types=settings.type_dropout < 1,
             )
         self._model = DualEncoder(
             instance_encoder,

@@ -92,6 +92,7 @@ def is_new(domain):
 
 def main():
     train = read("train")
+    train_ngrams, train_names = ngrams(train), names(train)
     show("train", "train", train, DOMAINS["train"])
     for part in ("dev", "test"):
         for new in (False, True):
@@ -99,10 +100,11 @@ def main():
             domains = {k: v for k, v in DOMAINS[part].items() if new == is_new(k)}
             title = f"{part}, other domains" if new else part
             show(title, part, docs, domains)
-            seen, own = ngrams(train), ngrams(docs)
-            print(f"4-grams that train has: {100 * len(seen & own) / len(own):.1f} %")
-            seen, own = names(train), names(docs)
-            print(f"names: {len(own):,}, that train has: {len(seen & own)}")
+            own = ngrams(docs)
+            share = 100 * len(train_ngrams & own) / len(own)
+            print(f"4-grams that train has: {share:.1f} %")
+            own = names(docs)
+            print(f"names: {len(own):,}, that train has: {len(train_names & own)}")
 
 
 def show(title, part, docs, domains):
