@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import SGD, Adam, RAdam, fix_random_seed
+from tiny_encoders import MAKERS
 
 from spacy_dualre.model.shim import get_shim
 
@@ -388,3 +389,24 @@ def test_long_spans_that_are_cut_to_the_same_text_are_not_mixed_up(bert):
     for without, cached in zip(*rows):
         for pair, row in without.items():
             numpy.testing.assert_allclose(cached[pair], row, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "markers"),
+    [(family, "solid") for family in MAKERS]
+    + [("bert", "object"), ("roberta", "both")],
+)
+def test_training_reads_what_prediction_reads(family, markers, tmp_path):
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    folder = MAKERS[family](tmp_path / family, **none)
+    levitated = {"@misc": "spacy-dualre.levitated_reading.v1", "markers": markers}
+    reading = {} if markers == "solid" else {"reading": levitated}
+    component = component_of(make_pipeline(folder, predict_with="mean", **reading)[0])
+    batch = [component.find_candidates(doc) for doc in make_docs(component)]
+    predicted = component.model.predict(batch)
+    component.model.attrs["dropout_rate"] = 0.0
+    trained, _ = component.model(batch, is_train=True)
+    numpy.testing.assert_allclose(trained.head, predicted.head, atol=1e-4)
+    asked = ~numpy.isneginf(trained.dual)
+    assert asked.any()
+    numpy.testing.assert_allclose(trained.dual[asked], predicted.dual[asked], atol=1e-4)

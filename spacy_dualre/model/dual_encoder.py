@@ -20,6 +20,7 @@ with C what is between S and O in the text.
 """
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
@@ -185,18 +186,16 @@ class DualEncoder(nn.Module):
         cosine = F.cosine_similarity(instances.vectors.float()[pairs], v.float())
         return self.log_scale.exp() * cosine
 
-    def _encode(self, encoder: nn.Module, inputs: Inputs) -> Tensor:
+    def _encode(self, encoder: Any, inputs: Inputs) -> Tensor:
         """RETURNS (Tensor): The last hidden states at <S>, <O> and CLS, (n, 3, H)."""
         device = self.log_scale.device
         size = self.layer_norm.normalized_shape[0]
         states = [torch.zeros((0, 3, size), device=device)]
         order = [numpy.zeros(0, dtype="int64")]
         first = first_position(encoder)
-        for rows in by_length(inputs.lengths, *self.budget):
-            arguments = {
-                name: to_device(array, device)
-                for name, array in inputs.padded(rows, self.pad_id).items()
-            }
+        groups = list(by_length(inputs.lengths, *self.budget))
+        padded = (inputs.padded(rows, self.pad_id) for rows in groups)
+        for rows, arguments in zip(groups, self._look_up(encoder, padded)):
             mask = arguments["attention_mask"]
             if mask.dim() == 2 and device.type == "cuda" and takes_wide_mask(encoder):
                 # Of a mask in two dimensions transformers asks the GPU whether it masks
@@ -205,8 +204,8 @@ class DualEncoder(nn.Module):
             if "position_ids" in arguments:
                 arguments["position_ids"] += first
                 # Its own default is no longer than its longest text.
-                ids = arguments["input_ids"]
-                arguments["token_type_ids"] = torch.zeros_like(ids)
+                positions = arguments["position_ids"]
+                arguments["token_type_ids"] = torch.zeros_like(positions)
             hidden = encoder(**arguments)[0]
             pairs, row = inputs.pairs_of(rows)
             at = [inputs.subject_at[pairs], inputs.object_at[pairs], 0 * pairs]
@@ -215,6 +214,29 @@ class DualEncoder(nn.Module):
             order.append(pairs)
         in_order = numpy.argsort(numpy.concatenate(order))
         return torch.cat(states)[to_device(in_order, device)]
+
+    def _look_up(
+        self, encoder: Any, padded: Iterator[dict[str, numpy.ndarray]]
+    ) -> Iterator[dict[str, Tensor]]:
+        """Bring padded inputs to the device; in training the vectors of all their
+        wordpieces at once, as the gradient of a lookup is as large as the vocabulary.
+        """
+        device = self.log_scale.device
+        if not torch.is_grad_enabled():
+            for group in padded:
+                yield {name: to_device(array, device) for name, array in group.items()}
+            return
+        groups = list(padded)
+        ids = [group.pop("input_ids") for group in groups]
+        none = numpy.zeros(0, dtype="int64")
+        at = numpy.concatenate([none, *(array.ravel() for array in ids)])
+        vectors = encoder.get_input_embeddings()(to_device(at, device))
+        parts = vectors.split([array.size for array in ids])
+        for group, array, part in zip(groups, ids, parts):
+            arguments = {
+                name: to_device(value, device) for name, value in group.items()
+            }
+            yield {**arguments, "inputs_embeds": part.unflatten(0, array.shape)}
 
 
 def to_device(array: numpy.ndarray, device: torch.device) -> Tensor:

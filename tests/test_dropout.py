@@ -1,0 +1,95 @@
+"""Dropout on a CPU does what torch's does, from fewer random bits."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from spacy_dualre.model.dropout import CheapDropout, attention, dropout
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_as_many_numbers_are_dropped_as_asked_for(p):
+    torch.manual_seed(0)
+    dropped = (dropout(torch.ones(1001, 1003), p) == 0).double().mean()
+    assert abs(dropped - p) < 0.002
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (3, 5), (2, 3, 7)])
+def test_what_is_kept_grows_and_keeps_its_shape(shape):
+    torch.manual_seed(0)
+    x = torch.randn(shape)
+    y = dropout(x, 0.2)
+    assert y.shape == x.shape
+    kept = y != 0
+    torch.testing.assert_close(y[kept], x[kept] / 0.8)
+
+
+def test_each_of_the_four_numbers_of_an_integer_is_its_own():
+    torch.manual_seed(0)
+    dropped = (dropout(torch.ones(100_000, 4), 0.5) == 0).double()
+    together = torch.corrcoef(dropped.T) - torch.eye(4)
+    assert together.abs().max() < 0.02
+
+
+def test_gradients_are_those_of_what_is_kept():
+    torch.manual_seed(0)
+    x = torch.randn(50, 50, requires_grad=True)
+    y = dropout(x, 0.3)
+    y.sum().backward()
+    torch.testing.assert_close(x.grad, (y != 0) / 0.7)
+
+
+def test_torchs_seed_decides_what_is_dropped():
+    def draw(seed):
+        torch.manual_seed(seed)
+        return dropout(torch.ones(1000), 0.5)
+
+    assert (draw(1) == draw(1)).all()
+    assert (draw(1) != draw(2)).any()
+
+
+@pytest.mark.parametrize(("p", "training"), [(0.0, True), (0.5, False)])
+def test_nothing_is_dropped_where_nothing_is_to_be(p, training):
+    x = torch.randn(100)
+    assert (dropout(x, p, training) == x).all()
+
+
+def masks():
+    hidden = torch.rand(3, 1, 1, 11) < 0.3
+    hidden[..., 0] = False
+    return [None, ~hidden, torch.zeros(3, 1, 1, 11).masked_fill(hidden, -1e9)]
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2], ids=["none", "bool", "added"])
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_attention_is_torchs(kind, scale):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 3, 4, 11, 8).unbind()
+    mask = masks()[kind]
+    right = F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
+    torch.testing.assert_close(attention(q, k, v, mask, scale=scale), right)
+    # So low a probability drops none of so few.
+    drawn = attention(q, k, v, mask, dropout_p=1e-6, scale=scale)
+    torch.testing.assert_close(drawn, right, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_drops_as_much_as_torchs():
+    torch.manual_seed(0)
+    q, k = torch.zeros(2, 1, 2, 400, 8).unbind()
+    v = torch.ones(1, 2, 400, 8)
+    drawn = attention(q, k, v, dropout_p=0.3)[..., 0]
+    right = F.scaled_dot_product_attention(q, k, v, dropout_p=0.3)[..., 0]
+    assert abs(drawn.mean() - 1) < 0.01
+    assert float(drawn.std()) == pytest.approx(float(right.std()), rel=0.15)
+
+
+def test_torchs_functions_and_layers_draw_cheaply_in_the_context():
+    def draw():
+        torch.manual_seed(0)
+        return torch.nn.Dropout(0.5)(torch.ones(1000))
+
+    torch.manual_seed(0)
+    cheap = dropout(torch.ones(1000), 0.5)
+    with CheapDropout():
+        assert (draw() == cheap).all()
+    assert (draw() != cheap).any()
