@@ -14,7 +14,7 @@ from torch import Tensor
 from ..encoding.descriptions import Descriptions
 from ..encoding.wordpieces import Fillings
 from ..pairs.candidates import Candidates
-from .dropout import CheapDropout
+from .cpu_functions import CpuFunctions
 from .dual_encoder import Instances, to_device
 from .scores import Scores
 from .shim import get_shim
@@ -93,9 +93,8 @@ class Step:
             that takes their gradients and adds those of the weights to what has
             accumulated.
         """
-        cheap = self.is_train and self.device.type == "cpu"
-        dropout = CheapDropout() if cheap else nullcontext()
-        with torch.set_grad_enabled(self.is_train), self.shim.precision(), dropout:
+        functions = CpuFunctions() if self.device.type == "cpu" else nullcontext()
+        with torch.set_grad_enabled(self.is_train), self.shim.precision(), functions:
             dual, head = self.score_all()
 
         def backprop(gradients: Scores) -> None:

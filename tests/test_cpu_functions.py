@@ -1,10 +1,11 @@
-"""Dropout on a CPU does what torch's does, from fewer random bits."""
+"""What stands for functions of torch on a CPU does what they do."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from spacy_dualre.model.dropout import CheapDropout, attention, dropout
+from spacy_dualre.model import cpu_functions
+from spacy_dualre.model.cpu_functions import CpuFunctions, attention, dropout, linear
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -90,6 +91,49 @@ def test_torchs_functions_and_layers_draw_cheaply_in_the_context():
 
     torch.manual_seed(0)
     cheap = dropout(torch.ones(1000), 0.5)
-    with CheapDropout():
+    with CpuFunctions():
         assert (draw() == cheap).all()
     assert (draw() != cheap).any()
+
+
+# Linear layers.
+
+
+@pytest.fixture(params=[True, False], ids=["onednn", "torch"])
+def library(request, monkeypatch):
+    monkeypatch.setattr(cpu_functions, "onednn_is_faster", lambda: request.param)
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (1, 8), (0, 8), (2, 3, 8), (8,)], ids=str)
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_linear_layer_and_its_gradients_are_torchs(library, shape, has_bias):
+    torch.manual_seed(0)
+    given = [torch.randn(shape), torch.randn(6, 8)] + [torch.randn(6)] * has_bias
+    results = []
+    for function in (linear, F.linear):
+        own = [tensor.clone().requires_grad_() for tensor in given]
+        product = function(*own)
+        product.pow(2).sum().backward()
+        results.append([product, *(tensor.grad for tensor in own)])
+    for ours, torchs in zip(*results):
+        torch.testing.assert_close(ours, torchs)
+
+
+def test_what_is_frozen_gets_no_gradient(library):
+    x, weight = torch.randn(5, 8, requires_grad=True), torch.randn(6, 8)
+    linear(x, weight).sum().backward()
+    assert x.grad is not None
+    assert weight.grad is None
+
+
+def test_views_are_multiplied_as_they_are_seen(library):
+    torch.manual_seed(0)
+    x, weight = torch.randn(8, 5).t(), torch.randn(8, 6).t()[::2]
+    torch.testing.assert_close(linear(x, weight), F.linear(x, weight))
+
+
+def test_other_precisions_are_left_to_torch(library):
+    x, weight = torch.randn(5, 8), torch.randn(6, 8)
+    assert linear(x.double(), weight.double()).dtype == torch.float64
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert linear(x, weight).dtype == torch.bfloat16
