@@ -56,9 +56,9 @@ def test_nothing_is_dropped_where_nothing_is_to_be(p, training):
 
 
 def masks():
-    hidden = torch.rand(3, 1, 1, 11) < 0.3
+    hidden = torch.rand(3, 1, 11, 11) < 0.3
     hidden[..., 0] = False
-    return [None, ~hidden, torch.zeros(3, 1, 1, 11).masked_fill(hidden, -1e9)]
+    return [None, ~hidden, torch.zeros(3, 1, 11, 11).masked_fill(hidden, -1e9)]
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2], ids=["none", "bool", "added"])

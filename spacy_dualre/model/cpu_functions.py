@@ -72,8 +72,8 @@ def attention(
     scale = kwargs.get("scale") or query.shape[-1] ** -0.5
     scores = torch.matmul(query * scale, key.transpose(-1, -2))
     if attn_mask is not None and attn_mask.dtype == torch.bool:
-        attn_mask = torch.zeros_like(scores[..., :1, :]).masked_fill(~attn_mask, -1e9)
-    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, torch.finfo(scores.dtype).min)
+    elif attn_mask is not None:
         scores = scores + attn_mask
     return torch.matmul(dropout(scores.softmax(dim=-1), dropout_p), value)
 
@@ -107,7 +107,8 @@ def onednn_is_faster() -> bool:
 
     RETURNS (bool): Whether it does, by far.
     """
-    if not torch.backends.mkldnn.is_available():
+    has_onednn = torch.backends.mkldnn.is_available()
+    if not has_onednn or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
     x, weight = torch.ones(256, 384), torch.ones(1536, 384)
     least = {F.linear: float("inf"), _multiply: float("inf")}
