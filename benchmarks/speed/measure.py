@@ -88,7 +88,7 @@ class Watch:
     def _timed(self, function: Callable, part: str) -> Callable:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if part == "encoders":
-                self._count(kwargs["input_ids"], kwargs.get("attention_mask"))
+                self._count(kwargs)
             self._running.append(0.0)
             synchronize()
             start = time.perf_counter()
@@ -103,7 +103,11 @@ class Watch:
 
         return wrapper
 
-    def _count(self, ids: torch.Tensor, mask: torch.Tensor | None) -> None:
+    def _count(self, arguments: dict[str, Any]) -> None:
+        mask = arguments.get("attention_mask")
+        ids = arguments.get("input_ids")
+        if ids is None:  # training looks their vectors up itself
+            ids = arguments["inputs_embeds"][..., 0]
         self.wordpieces += ids.numel()
         if mask is not None and mask.dim() == 3:  # who attends to whom, or all to these
             alike = mask.shape[1] == 1
