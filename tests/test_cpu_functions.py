@@ -1,5 +1,7 @@
 """What stands for functions of torch on a CPU does what they do."""
 
+import time
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -47,6 +49,10 @@ def test_torchs_seed_decides_what_is_dropped():
 
     assert (draw(1) == draw(1)).all()
     assert (draw(1) != draw(2)).any()
+
+
+def test_all_is_dropped_where_all_is_to_be():
+    assert (dropout(torch.ones(100), 1.0) == 0).all()
 
 
 @pytest.mark.parametrize(("p", "training"), [(0.0, True), (0.5, False)])
@@ -137,3 +143,12 @@ def test_other_precisions_are_left_to_torch(library):
     assert linear(x.double(), weight.double()).dtype == torch.float64
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert linear(x, weight).dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="This torch has no oneDNN."
+)
+@pytest.mark.parametrize(("seconds", "is_faster"), [(0.0, True), (0.1, False)])
+def test_the_faster_library_is_found(seconds, is_faster, monkeypatch):
+    monkeypatch.setattr(cpu_functions, "_multiply", lambda *args: time.sleep(seconds))
+    assert cpu_functions.onednn_is_faster.__wrapped__() is is_faster

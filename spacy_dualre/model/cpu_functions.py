@@ -44,8 +44,8 @@ def dropout(
     inplace (bool): Not looked at.
     RETURNS (Tensor): The numbers.
     """
-    if not training or not p:
-        return input
+    if not training or not 0 < p < 1:
+        return F.dropout(input, p, training)
     n = input.numel()
     bits = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)
     drawn = bits.view(torch.int16)[:n].view(input.shape)
