@@ -58,9 +58,10 @@ def test_padding_is_counted_whatever_form_a_mask_has(import_benchmark):
     attended = mask[:, None, :]  # as a GPU gets it
     each_other = mask[:, :, None] * mask[:, None, :]
     for form in (mask, attended, each_other):
-        watch = import_benchmark("speed.measure").Watch()
-        watch._count(ids, form)
-        assert (watch.wordpieces, watch.real) == (8, 4)
+        for read in ({"input_ids": ids}, {"inputs_embeds": torch.zeros(2, 4, 16)}):
+            watch = import_benchmark("speed.measure").Watch()
+            watch._count({**read, "attention_mask": form})
+            assert (watch.wordpieces, watch.real) == (8, 4)
 
 
 def test_exact_modes_have_the_scores_of_the_published_procedure(rows):
