@@ -240,13 +240,15 @@ def test_sentences_by_rule_are_reported():
 
 
 def test_conversion_is_not_quadratic_in_the_length_of_a_text():
-    times = []
-    for n in (2_000, 16_000):
+    def seconds(n):
         start = time.process_time()
         make("Nora left. " * n, [Mention(i * 11, i * 11 + 4, "X") for i in range(n)])
-        times.append(time.process_time() - start)
-    # 8 where it is linear, 64 where it is quadratic.
-    assert times[1] < 24 * times[0]
+        return time.process_time() - start
+
+    # The best of three each: others use the machine too.
+    short, long = (min(seconds(n) for _ in range(3)) for n in (1_000, 16_000))
+    # 16 where it is linear, 256 where it is quadratic.
+    assert long < 64 * short
 
 
 @pytest.mark.parametrize(
