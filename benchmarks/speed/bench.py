@@ -1,6 +1,7 @@
 """Measures the modes of a component side by side."""
 
 import statistics
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from spacy_dualre.encoding.levitated import LevitatedReading
 from spacy_dualre.encoding.marked import MarkedReading
 from spacy_dualre.encoding.reading import Reading
 from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.model.compiled import CompiledEncoders
 from spacy_dualre.model.description_cache import DescriptionCache
 from spacy_dualre.model.devices import has_bfloat16
 from spacy_dualre.model.dual_encoder import DualEncoder
@@ -57,11 +59,22 @@ class Mode:
         """RETURNS (bool): Whether it needs a predicate encoder."""
         return self.name != "naive" and self.settings.get("predict_with") != "head"
 
+    @property
+    def compiles(self) -> bool:
+        """RETURNS (bool): Whether it runs compiled encoders."""
+        return bool(self.settings.get("compile"))
+
 
 # Whatever a trained pipeline's config says: a mode must be what its name says.
-EXACT: dict[str, Any] = {"mixed_precision": False, "prune": 0.0, "predict_with": "dual"}
+EXACT: dict[str, Any] = {
+    "mixed_precision": False,
+    "compile": False,
+    "prune": 0.0,
+    "predict_with": "dual",
+}
 BFLOAT16: dict[str, Any] = {"mixed_precision": True}
 HEAD: dict[str, Any] = {"predict_with": "head"}
+COMPILED: dict[str, Any] = {"compile": True}
 NAIVE = Mode("naive")
 MODES = [
     NAIVE,
@@ -70,6 +83,10 @@ MODES = [
     Mode("bfloat16", "bfloat16", BFLOAT16),
     Mode("head", "float32", HEAD),
     Mode("head bfloat16", "bfloat16", {**HEAD, **BFLOAT16}),
+    Mode("compiled", settings=COMPILED),
+    Mode("compiled bfloat16", "bfloat16", {**COMPILED, **BFLOAT16}),
+    Mode("compiled head", settings={**COMPILED, **HEAD}),
+    Mode("compiled head bfloat16", "bfloat16", {**COMPILED, **HEAD, **BFLOAT16}),
     Mode("prune 0.01", settings={"prune": 0.01}, trained=True),
     Mode("prune 0.05", settings={"prune": 0.05}, trained=True),
     Mode("prune 0.2", settings={"prune": 0.2}, trained=True),
@@ -216,15 +233,22 @@ class Bench:
         return shim
 
     def _warm_up(self, modes: list[Mode]) -> None:
+        # A mode must be what its name says.
+        warnings.filterwarnings("error", message="compile ")
         self._score_naive(numpy.arange(1))
         for mode in modes:
             if mode.name != "naive":
                 self.use(mode)
-                self.component.predict(self.docs[:1])
+                # All, so that what is compiled is compiled for any number of inputs.
+                self.component.predict(self.docs[: None if mode.compiles else 1])
 
     def _run(self, mode: Mode, runs: Runs) -> None:
         misses = _Missing(self.use(mode).cache)
-        watch = Watch().add_encoders(self.module)
+        watch = Watch()
+        if mode.compiles:
+            watch.add("encoders", CompiledEncoders, "__call__")
+        else:
+            watch.add_encoders(self.module)
         parts: list[Scores] = []
         scored: list[Scored] = []
         with misses, self.memory.peak() as peak, watch:
@@ -347,13 +371,13 @@ class Bench:
     def choose(self, names: list[str] | None) -> list[Mode]:
         """Choose the modes that are measured.
 
-        names (Optional[List[str]]): Their names. None: all.
+        names (Optional[List[str]]): Their names. None: all but those that compile.
         RETURNS (List[Mode]): Those of them that this model can run.
         """
         return [
             mode
             for mode in MODES
-            if (names is None or mode.name in names)
+            if (mode.name in names if names is not None else not mode.compiles)
             and (self.trained or not mode.trained)
             and (self.settings.alpha < 1 or not mode.reads_descriptions)
             and (mode.dtype != "bfloat16" or has_bfloat16(self.device))

@@ -88,7 +88,7 @@ class Watch:
     def _timed(self, function: Callable, part: str) -> Callable:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if part == "encoders":
-                self._count(kwargs)
+                self._count(kwargs or args[-1])
             self._running.append(0.0)
             synchronize()
             start = time.perf_counter()

@@ -37,6 +37,7 @@ def build_dual_encoder(
     prune: float = 0.0,
     shortlist: int = 0,
     mixed_precision: bool = False,
+    compile: bool = False,
     max_tokens: int | None = None,
     cache_size: int = 16384,
 ) -> Model[list[Candidates], Scores]:
@@ -75,6 +76,9 @@ def build_dual_encoder(
         read with its spans. 0: all are.
     mixed_precision (bool): Whether the encoders run in bfloat16, where the device
         multiplies in it itself (see `has_bfloat16`).
+    compile (bool): Whether torch compiles the encoders at the first predictions on a
+        CPU, which takes half a minute and needs a C++ compiler. It is for a pipeline
+        that is loaded: weights that are being trained are not compiled.
     max_tokens (Optional[int]): Wordpieces in memory at once, which bounds the memory.
         None: chosen for the device.
     cache_size (int): How many encoded descriptions are kept for later batches.
@@ -101,6 +105,7 @@ def build_dual_encoder(
         prune=prune,
         shortlist=shortlist,
         mixed_precision=mixed_precision,
+        compile=compile,
         max_tokens=max_tokens,
         cache_size=cache_size,
     )
@@ -122,7 +127,7 @@ def with_settings(
     model (Model): A model that `build_dual_encoder` or `build_shared_encoder` returned,
         initialized.
     changes (Any): Arguments of `build_dual_encoder`: `predict_with`, `prune`,
-        `shortlist`, `mixed_precision` or `cache_size`.
+        `shortlist`, `mixed_precision`, `compile` or `cache_size`.
     RETURNS (Model[List[Candidates], Scores]): The other model. The first stays as it
         is.
     """

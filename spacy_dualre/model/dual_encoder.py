@@ -20,7 +20,7 @@ with C what is between S and O in the text.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..encoding.batches import Inputs, by_length, gather_ranges
+from .compiled import call_encoder
 from .encoders import first_position, takes_wide_mask
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class DualEncoder(nn.Module):
     use_context (bool): Whether v_r sees h(CLS), the instance encoder's.
     temperature (float): exp(-t) at the start.
     budget (Budget): How much an encoder reads at once.
+
+    call (Callable): Calls an encoder: `call_encoder`, or `CompiledEncoders`.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class DualEncoder(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.pad_id = pad_id
         self.budget = budget
+        self.call: Callable[[Any, dict[str, Tensor]], Tensor] = call_encoder
 
     def copy_projections(self, other: "DualEncoder") -> None:
         """Take over what stands between encoders and scores, and the temperature.
@@ -206,7 +210,7 @@ class DualEncoder(nn.Module):
                 # Its own default is no longer than its longest text.
                 positions = arguments["position_ids"]
                 arguments["token_type_ids"] = torch.zeros_like(positions)
-            hidden = encoder(**arguments)[0]
+            hidden = self.call(encoder, arguments)
             pairs, row = inputs.pairs_of(rows)
             at = [inputs.subject_at[pairs], inputs.object_at[pairs], 0 * pairs]
             row_at = to_device(row, device)[:, None]

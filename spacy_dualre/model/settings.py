@@ -35,6 +35,7 @@ class Settings:
     prune: float
     shortlist: int
     mixed_precision: bool
+    compile: bool
     max_tokens: int | None
     cache_size: int
 

@@ -73,6 +73,7 @@ def build_shared_encoder(
         prune=0.0,
         shortlist=0,
         mixed_precision=mixed_precision,
+        compile=False,
         max_tokens=None,
         cache_size=16384,
     )

@@ -15,6 +15,7 @@ from thinc.api import Model, Optimizer, PyTorchShim, get_torch_default_device
 from ..encoding.descriptions import Descriptions
 from ..encoding.wordpieces import Pairs, PairTokenizer
 from ..predicates import Predicate
+from .compiled import CompiledEncoders
 from .description_cache import DescriptionCache
 from .devices import autocast, has_bfloat16, make_budget
 from .dual_encoder import DualEncoder
@@ -47,6 +48,8 @@ class DualEncoderShim(PyTorchShim):
         self.labels: tuple[str, ...] = ()
         self.tokenizer: Any = None
         self.cache = DescriptionCache(settings.cache_size)
+        # None once it is trained: a compiled encoder holds the weights that it had.
+        self._compiled: CompiledEncoders | None = CompiledEncoders()
         # torch's fused optimizers do not count as changes by its own account (the
         # version of a tensor), on which the cache of descriptions relies otherwise.
         self._n_changes = 0
@@ -101,6 +104,7 @@ class DualEncoderShim(PyTorchShim):
         self.labels = tuple(labels)
         self._n_changes += 1
         self._optimizer = None
+        self._compiled = CompiledEncoders()
         self._described = None
         self._pair_tokenizer = None
         if tokenizer is not None:
@@ -174,6 +178,18 @@ class DualEncoderShim(PyTorchShim):
             return nullcontext()
         return autocast(device)
 
+    def compiled(self) -> CompiledEncoders | None:
+        """RETURNS (Optional[CompiledEncoders]): What calls the encoders in prediction,
+        if the settings ask for it and it has their weights.
+        """
+        if not self.settings.compile or self._compiled is None:
+            return None
+        device = self.module.log_scale.device
+        if device.type != "cpu":
+            self.warn_once(f"compile is for a CPU: on this {device} it has no effect.")
+            return None
+        return self._compiled if self._compiled.have(self.version) else None
+
     def with_settings(self, settings: Settings) -> "DualEncoderShim":
         """Make a shim that shares the module and the tokenizer.
 
@@ -200,6 +216,7 @@ class DualEncoderShim(PyTorchShim):
         else:
             self._step_with_thinc(optimizer)
         self._n_changes += 1
+        self._compiled = None
 
     def _step_with_thinc(self, optimizer: Optimizer) -> None:
         # thinc's optimizers take no scalars.

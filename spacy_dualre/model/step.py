@@ -14,6 +14,7 @@ from torch import Tensor
 from ..encoding.descriptions import Descriptions
 from ..encoding.wordpieces import Fillings
 from ..pairs.candidates import Candidates
+from .compiled import call_encoder
 from .cpu_functions import CpuFunctions
 from .dual_encoder import Instances, to_device
 from .scores import Scores
@@ -93,7 +94,11 @@ class Step:
             that takes their gradients and adds those of the weights to what has
             accumulated.
         """
-        functions = CpuFunctions() if self.device.type == "cpu" else nullcontext()
+        compiled = None if self.is_train else self.shim.compiled()
+        self.module.call = compiled or call_encoder
+        on_cpu = self.device.type == "cpu"
+        # What is compiled has none of torch's functions left.
+        functions = CpuFunctions() if on_cpu and not compiled else nullcontext()
         with torch.set_grad_enabled(self.is_train), self.shim.precision(), functions:
             dual, head = self.score_all()
 
