@@ -8,7 +8,7 @@ from thinc.api import Config
 
 from spacy_dualre.cli.config import complete_config
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 NAME = "dual_relation_extractor"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

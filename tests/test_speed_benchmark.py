@@ -86,6 +86,21 @@ def test_modes_are_what_their_names_say(speed, import_benchmark, tmp_path):
     assert bfloat16.settings.predict_with == "dual"
 
 
+def test_a_compiled_mode_that_can_not_compile_has_no_row(
+    rows, speed, import_benchmark, tmp_path, monkeypatch
+):
+    assert not [mode for mode in rows if "compiled" in mode]  # it was not asked for
+    measured = speed.make_bench("sample", None, 5, make_bert(tmp_path / "bert"))
+    [mode] = measured.choose(["compiled"])
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    with pytest.raises(UserWarning, match="RuntimeError: no compiler"):
+        measured.measure([mode], repeats=1, progress=False)
+
+
 def test_only_a_warm_mode_finds_descriptions_in_the_cache(
     speed, import_benchmark, tmp_path
 ):

@@ -27,7 +27,7 @@ from spacy.util import minibatch
 from tqdm import tqdm
 from wasabi import msg
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import DATASETS, MINILM, NAME, RESULTS, ROOT
 from benchmarks.scores.rows import Run, read_results

@@ -16,7 +16,7 @@ import numpy
 import typer
 from wasabi import msg
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import DATASETS, RESULTS, ROOT
 from benchmarks.pages import make_table, replace_generated

@@ -39,7 +39,7 @@ from thinc.api import Config, to_numpy
 from tqdm import tqdm
 from wasabi import msg
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.pages import make_table, replace_generated
 from spacy_dualre.cli.config import complete_config
@@ -60,7 +60,7 @@ from spacy_dualre.relations import get_relations, set_relations
 from spacy_dualre.training.corpus import build_corpus
 from spacy_dualre.training.gold import complete, find_gold, refuse_unknown_labels
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "zero-shot.md"
 RESULTS = ROOT / "benchmarks" / "results" / "zero-shot.jsonl"
 WRITTEN = ROOT / "assets" / "general" / "written"

@@ -13,7 +13,7 @@ import matplotlib
 import typer
 from wasabi import msg
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 matplotlib.use("svg")
 
 from matplotlib import pyplot

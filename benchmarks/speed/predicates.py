@@ -16,7 +16,7 @@ import typer
 from spacy.tokens import Doc
 from thinc.api import to_numpy
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import NAME, ROOT
 from benchmarks.pages import make_table

@@ -25,7 +25,7 @@ from thinc.types import Floats2d, Ragged
 from tqdm import tqdm
 from wasabi import msg
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import DATASETS, MINILM, NAME, ROOT
 from benchmarks.speed.speed import describe_machine

@@ -18,7 +18,7 @@ import typer
 from spacy.util import load_model_from_config
 from wasabi import msg
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import DATASETS, MINILM, NAME, SAMPLE
 from benchmarks.scores.variants import VARIANTS, overrides_of

@@ -16,7 +16,7 @@ import spacy
 import torch
 import typer
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import NAME, ROOT
 from benchmarks.speed.workloads import find_dataset, read_docs

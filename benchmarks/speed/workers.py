@@ -21,7 +21,7 @@ from wasabi import msg
 
 from spacy_dualre.doc_bins import new_doc_bin
 
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import MINILM, NAME
 from benchmarks.scores.variants import overrides_of
