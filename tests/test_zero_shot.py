@@ -391,6 +391,8 @@ def test_few_sentences_are_trained_once(zero_shot, model, corpora, bert, run, tm
         rows = run(*arguments)
         assert [row["is"]["system"] for row in rows] == ["linear", "dual", "general"]
         assert {row["steps"] for row in rows} == {2}
+        # What reaches a low threshold includes all that is found without.
+        assert all(row["threshold"]["micro_r"] >= row["micro_r"] for row in rows)
         assert run(*arguments) == rows
 
 
