@@ -1,7 +1,6 @@
 """`compile`: encoders that torch compiles for prediction on a CPU."""
 
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -70,6 +69,10 @@ def test_compiled_encoders_score_as_those_that_are_not(bert, tmp_path, reading):
         found = scores_of(compiled, batch).dual
         numpy.testing.assert_allclose(found, scores, atol=1e-4)
     assert counted["unique_graphs"] >= 2  # both encoders
+    component = compiled.get_pipe(NAME)
+    component.model = component.model.copy()
+    found = scores_of(compiled, docs).dual
+    numpy.testing.assert_allclose(found, expected[1], atol=1e-4)
 
 
 @needs_compiler
@@ -84,10 +87,12 @@ def test_without_a_compiler_encoders_run_as_they_are_with_one_warning(trained_pa
     script = f"""
 import spacy
 from tiny_corpus import relations_of, with_entities
+from spacy_dualre.model.shim import get_shim
 settings = {{"components": {{"{NAME}": {{"model": {{"compile": True}}}}}}}}
 nlp = spacy.load({str(trained_path)!r}, config=settings)
 docs = list(nlp.pipe(with_entities(nlp))) + list(nlp.pipe(with_entities(nlp)))
 print(sum(len(relations_of(doc)) for doc in docs))
+print(get_shim(nlp.get_pipe("{NAME}").model).compiled())
 """
     environment = {
         **os.environ,
@@ -98,7 +103,8 @@ print(sum(len(relations_of(doc)) for doc in docs))
     command = [sys.executable, "-c", script]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert int(run.stdout) == 2 * sum(map(len, gold_triples()))
+    n_relations = 2 * sum(map(len, gold_triples()))
+    assert run.stdout.split() == [str(n_relations), "None"]
     assert run.stderr.count("compile has no effect") == 1
     assert "It needs a C++ compiler" in run.stderr
 
@@ -124,9 +130,3 @@ def test_training_compiles_nothing(bert):
     train(nlp, steps=1)
     list(nlp.pipe(with_entities(nlp)))
     assert not counted["unique_graphs"]
-
-
-def test_a_copy_has_compiled_nothing(trained_path):
-    nlp = load(trained_path, True)
-    compiled = shim_of(nlp).compiled()
-    assert type(pickle.loads(pickle.dumps(compiled))) is type(compiled)

@@ -40,15 +40,16 @@ class CompiledEncoders:
     def __reduce__(self) -> tuple[type["CompiledEncoders"], tuple[()]]:
         return CompiledEncoders, ()
 
-    def have(self, version: Hashable) -> bool:
-        """Find out whether the weights are still those that are compiled.
+    def can_call(self, version: Hashable) -> bool:
+        """Find out whether encoders can be called so.
 
-        version (Hashable): Differs whenever the weights do.
-        RETURNS (bool): Whether they are what they were when it was asked first.
+        version (Hashable): Differs whenever their weights do.
+        RETURNS (bool): False where compiling failed, or the weights are not those that
+            they had when it was asked first.
         """
         if self._version is None:
             self._version = version
-        return version == self._version
+        return version == self._version and not self._failed
 
     def __call__(self, encoder: Any, arguments: dict[str, Tensor]) -> Tensor:
         """Call an encoder. See `call_encoder`."""

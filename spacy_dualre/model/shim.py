@@ -180,7 +180,7 @@ class DualEncoderShim(PyTorchShim):
 
     def compiled(self) -> CompiledEncoders | None:
         """RETURNS (Optional[CompiledEncoders]): What calls the encoders in prediction,
-        if the settings ask for it and it has their weights.
+        if the settings ask for it and it can.
         """
         if not self.settings.compile or self._compiled is None:
             return None
@@ -188,7 +188,7 @@ class DualEncoderShim(PyTorchShim):
         if device.type != "cpu":
             self.warn_once(f"compile is for a CPU: on this {device} it has no effect.")
             return None
-        return self._compiled if self._compiled.have(self.version) else None
+        return self._compiled if self._compiled.can_call(self.version) else None
 
     def with_settings(self, settings: Settings) -> "DualEncoderShim":
         """Make a shim that shares the module and the tokenizer.
