@@ -41,6 +41,7 @@ from wasabi import msg
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.datasets import MINILM, NAME, ROOT
 from benchmarks.pages import make_table, replace_generated
 from spacy_dualre.cli.config import complete_config
 from spacy_dualre.component import DualRelationExtractor
@@ -61,11 +62,9 @@ from spacy_dualre.relations import get_relations, set_relations
 from spacy_dualre.training.corpus import build_corpus
 from spacy_dualre.training.gold import complete, find_gold, refuse_unknown_labels
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "zero-shot.md"
 RESULTS = ROOT / "benchmarks" / "results" / "zero-shot.jsonl"
 WRITTEN = ROOT / "assets" / "general" / "written"
-NAME = "dual_relation_extractor"
 FEWREL = ROOT / "assets" / "general" / "fewrel.yml"
 N_HELD_OUT = 16
 WAYS = (5, 10, 15)
@@ -1130,7 +1129,7 @@ def few_command(
     limit: Annotated[int, typer.Option(help="Docs that are scored; 0 for all")] = 0,
     encoder: Annotated[
         str, typer.Option(help="The encoder of those that do not start from the model")
-    ] = "sentence-transformers/all-MiniLM-L6-v2",
+    ] = MINILM,
     work: Annotated[
         Path, typer.Option(help="Where the drawn sentences go")
     ] = Path("training/zero-shot"),
