@@ -26,7 +26,9 @@ class Descriptions:
 
     n (int): How many descriptions there are, D.
     of_predicate (ndarray): The predicate of each description, in order, int, (D,).
-    longest (int): Wordpieces of the longest description without its spans.
+    lengths (ndarray): Wordpieces of each predicate's longest description without its
+        spans, int, (R + 1,).
+    longest (int): Those of the longest of all.
     max_filled (int): Wordpieces of a span that fit; of a longer one the ends are kept.
     """
 
@@ -56,7 +58,9 @@ class Descriptions:
                 ids.extend(wordpieces)
         self._ids = numpy.asarray(ids, dtype="int64")
         lengths = (self._parts[:, :, 1] - self._parts[:, :, 0]).sum(axis=1)
-        self.longest = int(lengths.max()) + N_SPECIAL
+        starts = numpy.searchsorted(self.of_predicate, numpy.arange(len(predicates)))
+        self.lengths = numpy.maximum.reduceat(lengths, starts) + N_SPECIAL
+        self.longest = int(self.lengths.max())
         self.max_filled = (tokenizer.max_length - self.longest) // 2
         if self.max_filled < 1:
             label = predicates[int(self.of_predicate[lengths.argmax()])].label

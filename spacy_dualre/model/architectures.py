@@ -1,6 +1,6 @@
 """The thinc model: from candidate pairs to their scores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from .encoders import add_markers, load_encoder
 from .scores import Scores
 from .settings import Settings
 from .shim import DualEncoderShim, get_shim
+from .split import split
 from .start import load_start
 from .step import Step
 
@@ -208,41 +209,6 @@ def forward(
         return []
 
     return scores, backprop
-
-
-def split(
-    model: Model[list[Candidates], Scores], batch: Sequence[Candidates]
-) -> Iterator[list[Candidates]]:
-    """Cut a training batch into parts that fit in memory, longest texts first.
-
-    model (Model): A model that `build_dual_encoder` returned, initialized.
-    batch (Sequence[Candidates]): The candidates of each Doc.
-    YIELDS (List[Candidates]): For each Doc those of its candidates that are in this
-        part. One pair that is too large is a part of its own.
-    """
-    shim = get_shim(model)
-    sizes = [len(found.pairs) for found in batch]
-    if not sum(sizes):
-        return
-    pairs = shim.pair_tokenizer.locate(batch)
-    max_tokens = shim.module.budget.max_tokens
-    window = pairs.window
-    rows = numpy.lexsort((window[:, 1], window[:, 0], -pairs.window_lengths))
-    n_asked = numpy.concatenate([f.asked.sum(axis=1) + f.n_hard for f in batch])
-    longest = shim.describe(batch[0].predicates).longest
-    assert shim.settings.reading is not None
-    tokens = shim.settings.reading.cost(pairs, rows)
-    if shim.settings.alpha < 1:
-        tokens = tokens + n_asked[rows] * (pairs.span_lengths[rows] + longest)
-    part = numpy.cumsum(tokens) // max_tokens
-    ends = numpy.cumsum(sizes)
-    for chosen in numpy.split(rows, numpy.flatnonzero(numpy.diff(part)) + 1):
-        chosen = numpy.sort(chosen)
-        bounds = numpy.searchsorted(chosen, [0, *ends])
-        yield [
-            found.select(chosen[a:b] - (end - size))
-            for found, size, end, a, b in zip(batch, sizes, ends, bounds, bounds[1:])
-        ]
 
 
 class TextStep(Step):
