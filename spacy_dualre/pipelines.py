@@ -22,9 +22,10 @@ def load_pipeline(
     overrides (Optional[Dict[str, Any]]): Config values of the trained pipeline, by
         dotted path.
     RETURNS (Language): A pipeline that does both.
-    RAISES (ValueError): If the trained pipeline has no such component.
+    RAISES (ValueError): If one can't be loaded, or the trained pipeline has no such
+        component.
     """
-    trained = spacy.load(model, config=overrides or {})
+    trained = _load(model, overrides or {})
     get_extractor(trained, component)
     if ner is None:
         return trained
@@ -32,9 +33,19 @@ def load_pipeline(
         if component in getattr(pipe, "listening_components", ()):
             # It takes along what it has its vectors from.
             trained.replace_listeners(name, component, ["model.tok2vec"])
-    nlp = spacy.load(ner)
+    nlp = _load(ner, {})
     nlp.add_pipe(component, source=trained)
     return nlp
+
+
+def _load(path: str, overrides: dict[str, Any]) -> Language:
+    try:
+        return spacy.load(path, config=overrides)
+    except Exception as e:
+        # Of a damaged file spaCy may say what is wrong, but not where, by any error.
+        kind = "" if isinstance(e, ValueError | OSError) else f"{type(e).__name__}: "
+        reason = f"{kind}{str(e).strip()}"
+        raise ValueError(f"Can't load the pipeline '{path}': {reason:.1000}") from e
 
 
 def get_extractor(nlp: Language, component: str) -> DualRelationExtractor:

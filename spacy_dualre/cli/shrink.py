@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-import spacy
 import typer
 from wasabi import msg
 
 from ..model.low_rank import save_difference
 from ..model.shim import get_shim
-from ..pipelines import get_extractor
+from ..pipelines import get_extractor, load_pipeline
 from ._util import Component, app, fail_on_error
 
 
@@ -30,7 +29,7 @@ def shrink_cli(
     loads it. What the cut costs is for you to measure.
     """
     with fail_on_error():
-        extractor = get_extractor(spacy.load(model), component)
+        extractor = get_extractor(load_pipeline(model, None, component), component)
         shim = get_shim(extractor.model)
         save_difference(shim, output, rank=rank, embedding_rank=embedding_rank)
     msg.good(f"Saved {output} ({output.stat().st_size / 1e6:.1f} MB)")
