@@ -108,13 +108,12 @@ class SavedPipe(TrainablePipe):
         self, read: Callable[[str], bytes], where: str, exclude: Iterable[str]
     ) -> None:
         if "vocab" not in exclude:
-            with _Naming("vocab", where):
+            with Naming("vocab", where):
                 self.vocab.from_bytes(read("vocab"), exclude=exclude)
         state: dict[str, Any] = {}
         if "cfg" not in exclude:
-            with _Naming("cfg", where):
-                state = json.loads(read("cfg"))
-                _check_sha256(_sha256_of(state), state.get("sha256"), "it was saved as")
+            with Naming("cfg", where):
+                state = _checked_state(read("cfg"))
                 cfg = dict(self.configured)
                 for key, before in state["configured"].items():
                     now = self.configured[key]
@@ -122,15 +121,30 @@ class SavedPipe(TrainablePipe):
                         cfg[key] = state[key]
                 self.set_cfg(cfg)
         if "model" not in exclude:
-            with _Naming("model", where):
-                data = read("model")
-                found, expected = sha256(data).hexdigest(), state.get("model_sha256")
-                _check_sha256(found, expected, "'cfg' was saved with")
-                self.model.from_bytes(data)
+            with Naming("model", where):
+                self.model.from_bytes(_checked_model(read("model"), state))
 
 
-class _Naming:
-    """Names the file in errors that come from its contents."""
+def read_model(folder: Path) -> bytes:
+    """Read the model of a saved component, and check it.
+
+    folder (Path): The component's directory.
+    RETURNS (bytes): What the model's `to_bytes` returned.
+    RAISES (ValueError): If a file is damaged, or they do not belong together.
+    """
+    where = str(folder.absolute())
+    with Naming("cfg", where):
+        state = _checked_state((folder / "cfg").read_bytes())
+    with Naming("model", where):
+        return _checked_model((folder / "model").read_bytes(), state)
+
+
+class Naming:
+    """Names the file in errors that come from its contents.
+
+    name (str): The file.
+    where (str): Its directory.
+    """
 
     def __init__(self, name: str, where: str) -> None:
         self.name, self.where = name, where
@@ -163,6 +177,20 @@ def _sha256_of(state: dict[str, Any]) -> str:
     """The SHA-256 of what is in "cfg", whatever the order of keys and the blanks."""
     own = {key: value for key, value in state.items() if key != "sha256"}
     return sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def _checked_state(data: bytes) -> dict[str, Any]:
+    """What is in "cfg"."""
+    state: dict[str, Any] = json.loads(data)
+    _check_sha256(_sha256_of(state), state.get("sha256"), "it was saved as")
+    return state
+
+
+def _checked_model(data: bytes, state: dict[str, Any]) -> bytes:
+    """What is in "model", as "cfg" knows it."""
+    expected = state.get("model_sha256")
+    _check_sha256(sha256(data).hexdigest(), expected, "'cfg' was saved with")
+    return data
 
 
 def _check_sha256(found: str, expected: str | None, was: str) -> None:

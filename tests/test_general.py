@@ -1,5 +1,7 @@
 """The general model: saved as a difference, loaded, asked, and started from."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy
@@ -7,7 +9,7 @@ import pytest
 import spacy
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from spacy.tokens import Span
 from tiny_corpus import PREDICATES, make_pipeline, train, with_entities
 from typer.testing import CliRunner
@@ -90,25 +92,26 @@ def test_a_matrix_is_rounded_by_half_a_step_at_most():
     assert difference[1].max() == 0
 
 
-def test_another_encoder_than_the_one_it_was_trained_from_is_refused(
-    trained, bert, tmp_path, monkeypatch
-):
+def test_another_encoder_than_the_one_it_was_trained_from_is_refused(trained, tmp_path):
     path = save(trained, tmp_path / "general.safetensors")
-    monkeypatch.setattr("spacy_dualre.model.low_rank.fingerprint", lambda _: "other")
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["about"])
+    about["fingerprint"] = "other"
+    save_file(load_file(path), path, metadata={"about": json.dumps(about)})
     with pytest.raises(ValueError, match="another version.*SHA-256 of its weights"):
         load_general(path)
 
 
 def test_weights_of_another_value_have_another_fingerprint(trained):
     encoder = get_shim(trained.get_pipe(NAME).model).module.instance_encoder
-    before = fingerprint(encoder)
+    before = fingerprint(encoder.state_dict())
     weight = encoder.get_input_embeddings().weight
     kept = weight.data[0, 0].item()
     weight.data[0, 0] += 1
-    after = fingerprint(encoder)
+    after = fingerprint(encoder.state_dict())
     weight.data[0, 0] = kept
     assert before != after
-    assert fingerprint(encoder) == before
+    assert fingerprint(encoder.state_dict()) == before
 
 
 def test_a_general_model_without_predicates_says_so(trained, tmp_path):
@@ -122,7 +125,10 @@ def test_a_missing_file_is_named(tmp_path):
         load_general(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("fault", ["no safetensors", "other weights", "16 bits", "cut"])
+FAULTS = ["no safetensors", "other weights", "16 bits", "cut", "one bit"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_file_that_is_no_general_model_is_named(fault, trained, tmp_path):
     path = save(trained, tmp_path / "wrong.safetensors")
     with safe_open(path, framework="pt") as file:
@@ -132,6 +138,9 @@ def test_a_file_that_is_no_general_model_is_named(fault, trained, tmp_path):
         path.write_text("general")
     elif fault == "cut":
         path.write_bytes(path.read_bytes()[:-100])
+    elif fault == "one bit":
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
     else:
         save_file(weights, path, metadata=about if fault == "16 bits" else None)
     with pytest.raises(ValueError, match="wrong.safetensors is damaged, or no file"):
@@ -165,6 +174,16 @@ def test_types_of_the_start_are_not_read_where_none_are(trained_path, bert):
 def test_a_start_that_read_other_descriptions_is_told(trained_path, bert):
     nlp = make_pipeline(bert, {"start": str(trained_path), "fill_spans": False})
     with pytest.warns(UserWarning, match="trained with fill_spans = true. With false"):
+        train(nlp, steps=0)
+
+
+@pytest.mark.parametrize("file", ["config.cfg", f"{NAME}/cfg", f"{NAME}/model"])
+def test_a_damaged_start_is_named(trained_path, bert, file, tmp_path):
+    folder = shutil.copytree(trained_path, tmp_path / "start")
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2])
+    nlp = make_pipeline(bert, {"start": str(folder)})
+    with pytest.raises(ValueError, match=f"Can't load .* from {folder}.*damaged"):
         train(nlp, steps=0)
 
 

@@ -7,12 +7,13 @@ their rank (Eckart and Young, 1936). W0 is the encoder's own. All matrices are s
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..encoding.markers import marked_types
@@ -25,6 +26,10 @@ ENCODERS = ("instance_encoder", "predicate_encoder")
 KEPT = (
     *("encoder", "alpha", "max_length", "context_length", "fill_spans", "use_context"),
     "type_dropout",
+)
+DAMAGED = (
+    "{} is damaged, or no file that `spacy-dualre shrink` of this version wrote. Write "
+    "it again from the trained pipeline."
 )
 
 
@@ -66,11 +71,12 @@ def save_difference(
                 weights |= quantize(f"{name}.rows", value[len(before) :])
     about = {
         "model": {key: getattr(shim.settings, key) for key in KEPT},
-        "fingerprint": fingerprint(base),
+        "fingerprint": fingerprint(original),
+        "sha256": fingerprint(weights),
         "types": marked_types(shim.tokenizer)[1:],
     }
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, path, metadata={"about": json.dumps(about)})
+    Path(path).write_bytes(save(weights, metadata={"about": json.dumps(about)}))
 
 
 def read_arguments(path: str | Path) -> dict[str, Any]:
@@ -90,10 +96,12 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
     shim (DualEncoderShim): The shim that gets module and tokenizer.
     path (Union[str, Path]): The file that `save_difference` wrote.
     RETURNS (DualEncoderShim): The shim.
-    RAISES (ValueError): If it is another file, or the encoder can't be had, or is
-        another one, or a weight is not finite.
+    RAISES (ValueError): If it is another file, or damaged, or the encoder can't be had,
+        or is another one, or a weight is not finite.
     """
     about, stored = _read_about(path), load_file(path)
+    if fingerprint(stored) != about["sha256"]:
+        raise ValueError(DAMAGED.format(path))
     weights = {
         name: value.float() * stored.get(f"{name}.scale", 1)
         for name, value in stored.items()
@@ -101,7 +109,7 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
     name = about["model"]["encoder"]
     tokenizer, instance_encoder = load_encoder(name)
     predicate_encoder = load_encoder(name)[1]
-    found = fingerprint(instance_encoder)
+    found = fingerprint(instance_encoder.state_dict())
     if found != about["fingerprint"]:
         raise ValueError(
             f"{path} was trained from another version of {name}: the SHA-256 of its "
@@ -126,19 +134,13 @@ def load_difference(shim: DualEncoderShim, path: str | Path) -> DualEncoderShim:
 def _read_about(path: str | Path) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): What a file of `save_difference` says of itself."""
     about: dict[str, Any] = {}
-    names: list[str] = []
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
-            names = list(file.keys())
     except SafetensorError:
         pass
-    # The first version of these files had no integers.
-    if not about or not any(name.endswith(".scale") for name in names):
-        raise ValueError(
-            f"{path} is damaged, or no file that `spacy-dualre shrink` of this version "
-            "wrote. Write it again from the trained pipeline."
-        )
+    if "sha256" not in about:
+        raise ValueError(DAMAGED.format(path))
     return about
 
 
@@ -168,11 +170,13 @@ def quantize(name: str, matrix: Tensor) -> dict[str, Tensor]:
     return {name: rounded.contiguous(), f"{name}.scale": scale}
 
 
-def fingerprint(encoder: Any) -> str:
-    """RETURNS (str): The SHA-256 of an encoder's weights, by name."""
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """RETURNS (str): The SHA-256 of some weights, by name. Those of an encoder that are
+    no numbers, but positions, do not count.
+    """
     digest = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        if value.is_floating_point():
+    for name, value in sorted(weights.items()):
+        if value.dtype != torch.int64:
             digest.update(name.encode("utf8"))
             digest.update(value.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ from pathlib import Path
 import srsly
 from spacy.util import load_config
 
+from ..saving import Naming, read_model
 from .low_rank import load_difference, read_arguments
 from .settings import Settings
 from .shim import DualEncoderShim
@@ -21,7 +22,8 @@ def load_start(path: str, settings: Settings) -> DualEncoderShim:
     path (str): The pipeline's folder, or "general" for the general model.
     settings (Settings): The settings of the model that starts from it.
     RETURNS (DualEncoderShim): Its module and tokenizer.
-    RAISES (ValueError): If there is no such pipeline, or no relation extractor in it.
+    RAISES (ValueError): If there is no such pipeline, or no relation extractor in it,
+        or it is damaged.
     """
     if path == "general":
         _compare_spans(path, read_arguments(GENERAL)["fill_spans"], settings)
@@ -32,14 +34,15 @@ def load_start(path: str, settings: Settings) -> DualEncoderShim:
             f"Can't start from {folder.absolute()}: there is no trained pipeline. Give "
             "the folder that `spacy train` wrote, such as training/model-best."
         )
-    components = load_config(folder / "config.cfg")["components"]
+    with Naming("config.cfg", str(folder.absolute())):
+        components = load_config(folder / "config.cfg")["components"]
     names = [name for name, own in components.items() if own.get("factory") == FACTORY]
     if not names:
         raise ValueError(
             f"Can't start from {folder.absolute()}: it has no component made by "
             f"'{FACTORY}', but {', '.join(components) or 'none'}."
         )
-    model = srsly.msgpack_loads((folder / names[0] / "model").read_bytes())
+    model = srsly.msgpack_loads(read_model(folder / names[0]))
     shim = DualEncoderShim(settings).from_bytes(model["shims"][0][0])
     if shim.module.instance_encoder is None:
         raise ValueError(
