@@ -117,6 +117,18 @@ def test_some_of_the_foreign_predicates_are_scored_if_that_is_asked_for(batch):
     assert second.asked[:, 3:].sum(axis=1).tolist() == [2] * len(second.pairs)
 
 
+def test_foreign_predicates_are_those_that_the_batch_asks_for(batch):
+    found, golds = batch
+    labels = ["no_relation", "c", "d"]
+    own = numpy.asarray([p.label in labels for p in PREDICATES])
+    golds = [golds[0]._replace(own=own), golds[1]]
+    first, second = build_sampler(n_foreign=6)(found, golds)
+    # "e" and "f" are no one's.
+    expected = [True, True, True, True, True, False, False]
+    assert (first.asked == [expected]).all()
+    assert (second.asked == [expected]).all()
+
+
 @pytest.mark.parametrize(("descriptions", "n"), [("mixed", 3), ("random", 0)])
 def test_the_head_ranks_the_others_of_mixed_descriptions(batch, descriptions, n):
     sampled = build_sampler(descriptions, n_descriptions=3)(*batch)

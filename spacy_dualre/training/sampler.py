@@ -36,7 +36,7 @@ class PairSampler:
         known = numpy.concatenate([numpy.zeros(0, bool), *(g.known for g in gold)])
         kept = choose_pairs(labels, known, self.negative_ratio)
         ends = numpy.cumsum([len(found.pairs) for found in batch])
-        sampled = []
+        sampled: list[Candidates] = []
         for found, own, end in zip(batch, gold, ends):
             rows = kept[end - len(own.labels) : end].nonzero()[0]
             found = found.select(rows)
@@ -46,11 +46,18 @@ class PairSampler:
                 self.descriptions,
                 self.n_descriptions,
             )
-            if self.n_foreign and not own.own.all():
-                asked |= _draw(found.allowed & ~own.own, self.n_foreign)
             n_hard = self.n_descriptions if self.descriptions == "mixed" else 0
             sampled.append(replace(found, asked=asked, n_hard=n_hard))
-        return sampled
+        if not self.n_foreign or all(own.own.all() for own in gold):
+            return sampled
+        # Those that the batch reads anyway. Where descriptions are read without spans
+        # they cost next to nothing.
+        read = numpy.logical_or.reduce([found.asked.any(axis=0) for found in sampled])
+        return [
+            replace(found, asked=found.asked | _draw(foreign, self.n_foreign))
+            for found, own in zip(sampled, gold)
+            for foreign in [found.allowed & read & ~own.own]
+        ]
 
 
 def build_sampler(
@@ -67,7 +74,8 @@ def build_sampler(
         predicate, "no_relation" and `n_descriptions` others, any.
     n_descriptions (int): See `descriptions`.
     n_foreign (int): In Docs that say with which labels they were annotated, how many of
-        the other predicates a pair is scored against too, any. They do not hold.
+        the other predicates a pair is scored against too: any of those that others of
+        the batch are. They do not hold.
     negative_ratio (Optional[float]): Pairs without relation that are kept in a batch
         for each pair with one, chosen at random. None: all.
     RETURNS (Sampler): The function.
