@@ -8,7 +8,6 @@ from thinc.api import Model
 from ..encoding.wordpieces import Pairs
 from ..pairs.candidates import Candidates
 from .scores import Scores
-from .settings import Settings
 from .shim import DualEncoderShim, get_shim
 
 # A score keeps some six vectors for its gradient; a wordpiece in six layers a hundred.
@@ -51,7 +50,7 @@ def _find_cuts(
     """Find where in the rows each part but the first begins. Within a part a
     description is read once for all pairs that fill it with the same.
     """
-    settings: Settings = shim.settings
+    settings = shim.settings
     reading, max_tokens = settings.reading, shim.module.budget.max_tokens
     assert reading is not None
     asked = numpy.concatenate([found.asked for found in batch])[rows]

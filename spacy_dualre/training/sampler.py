@@ -53,11 +53,10 @@ class PairSampler:
         # Those that the batch reads anyway. Where descriptions are read without spans
         # they cost next to nothing.
         read = numpy.logical_or.reduce([found.asked.any(axis=0) for found in sampled])
-        return [
-            replace(found, asked=found.asked | _draw(foreign, self.n_foreign))
-            for found, own in zip(sampled, gold)
-            for foreign in [found.allowed & read & ~own.own]
-        ]
+        for i, (found, own) in enumerate(zip(sampled, gold)):
+            foreign = _draw(found.allowed & read & ~own.own, self.n_foreign)
+            sampled[i] = replace(found, asked=found.asked | foreign)
+        return sampled
 
 
 def build_sampler(
