@@ -354,3 +354,29 @@ def test_the_summary_compares_the_longest_trainings(table, results):
 def test_the_summary_says_where_the_seeds_differ(table):
     rows = [make_row("linear", 0, counts=COUNTS), make_row("dual", 1, counts=COUNTS)]
     assert "| no common seed |" in table.summary_table({"scierc": rows})[2]
+
+
+def test_curves_are_those_of_the_trainings_that_the_summary_compares(import_benchmark):
+    curve = [[0, 0.01], [10, 0.25], [20, 0.5]]
+    short = [[0, 0.01], [10, 0.125]]
+    rows = [
+        make_row("linear", 0, dev_curve=short),
+        make_row("dual", 0, dev_curve=short),
+        make_row("linear", 0, passes=2, dev_curve=curve),
+        make_row("dual", 0, passes=2, dev_curve=curve),
+        make_row("dual", 1, passes=2),
+        make_row("no-spans", 0, passes=2, dev_curve=curve),
+    ]
+    points = [[10, 25.0], [20, 50.0]]
+    assert import_benchmark("scores.groups").curves_of(rows) == [
+        ("all-MiniLM-L6-v2", "linear", points),
+        ("all-MiniLM-L6-v2", "dual", points),
+    ]
+
+
+def test_trainings_whose_last_step_is_scored_are_folded_away(table, results):
+    older = make_row("linear", scored="last")
+    text = table.make_tables(results(make_row("linear", counts=COUNTS), older))
+    shown, folded = text.split("<summary>Earlier, shorter trainings")
+    assert len(lines_of(shown, "| MiniLM-L6 | linear | 0")) == 1
+    assert len(lines_of(folded, "| MiniLM-L6 | linear, last step | 0")) == 1

@@ -20,46 +20,22 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import DATASETS, RESULTS, ROOT
 from benchmarks.pages import make_table, replace_generated
+from benchmarks.scores.groups import (
+    ENCODERS,
+    Groups,
+    group_runs,
+    longest_duals,
+    longest_of,
+)
 from benchmarks.scores.rows import Run, read_results
-from benchmarks.scores.variants import VARIANTS, linear_of
+from benchmarks.scores.variants import linear_of
 from spacy_dualre.corpora import CORPORA
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-# Those that the page misses where they were not run.
-ENCODERS = {"all-MiniLM-L6-v2": "MiniLM-L6", "all-mpnet-base-v2": "MPNet-base"}
 MAIN_VARIANTS = ("linear", "dual", "contrastive", "no-spans", "tied")
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000
-# The runs that differ in nothing but the seed, which is 0 in the key; the encoder there
-# is the last part of its name, as a path is the same encoder.
-Groups = dict[Run, list[dict[str, Any]]]
-
-
-def group_runs(rows: list[dict[str, Any]]) -> Groups:
-    """Group the runs that differ in nothing but the seed.
-
-    rows (List[Dict[str, Any]]): The recorded runs of a dataset.
-    RETURNS (Groups): The runs of each group, by seed; those of whole trainings first.
-    """
-    groups: Groups = {}
-    for row in sorted(rows, key=lambda row: row["seed"]):
-        encoder = Path(row["encoder"]).name
-        group = replace(Run.of(row), seed=0, encoder=encoder)
-        groups.setdefault(group, []).append(row)
-    encoders = list(dict.fromkeys([*ENCODERS, *(group.encoder for group in groups)]))
-    order = list(dict.fromkeys([*VARIANTS, *(group.variant for group in groups)]))
-
-    def place(group: Run) -> tuple:
-        return (
-            encoders.index(group.encoder),
-            group.train_docs or 0,
-            group.passes or 0,
-            group.steps or 0,
-            order.index(group.variant),
-            group.changes,
-        )
-
-    return {group: groups[group] for group in sorted(groups, key=place)}
+EARLIER = "Earlier, shorter trainings, whose last step is scored"
 
 
 def describe(group: Run, way: str) -> str:
@@ -105,14 +81,7 @@ def summary_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
     body = []
     for dataset, rows in recorded.items():
         groups = group_runs(rows)
-        pairs: dict[str, tuple[int, Run]] = {}
-        for group in groups:
-            linear = replace(group, variant="linear")
-            if group.variant == "dual" and linear in groups:
-                steps = max(map(count_steps, groups[group]))
-                longest = pairs.get(group.encoder, (0, group))
-                pairs[group.encoder] = max(longest, (steps, group), key=lambda x: x[0])
-        for encoder, (steps, group) in pairs.items():
+        for encoder, group in longest_duals(groups).items():
             ours, theirs = groups[group], groups[replace(group, variant="linear")]
             measure = DATASETS[dataset].measure
             scores = [
@@ -131,7 +100,7 @@ def summary_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
             body.append(
                 [
                     *(DATASETS[dataset].title, measure),
-                    *(ENCODERS.get(encoder, encoder), str(steps)),
+                    *(ENCODERS.get(encoder, encoder), str(longest_of(ours))),
                     *(f"{_seeds(theirs)}; {_seeds(ours)}", *scores, gain),
                 ]
             )
@@ -145,15 +114,6 @@ def summary_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
         "dual encoder",
     ]
     return make_table([*header, "gain (95 % interval)"], body)
-
-
-def count_steps(row: dict[str, Any]) -> int:
-    """RETURNS (int): How many steps a run was trained for."""
-    if row.get("dev_curve"):
-        return int(row["dev_curve"][-1][0])
-    return (
-        row["steps"] or DATASETS[row["dataset"]].make_config()["training"]["max_steps"]
-    )
 
 
 def result_table(dataset: str, groups: Groups) -> list[str]:
@@ -314,21 +274,41 @@ def make_tables(folder: Path) -> str:
     lines = [missing, ""] if missing else []
     for dataset, rows in recorded.items():
         if rows:
-            groups = group_runs(rows)
+            best, last = (
+                group_runs([row for row in rows if row["scored"] == scored])
+                for scored in ("best", "last")
+            )
             lines += [f"### {DATASETS[dataset].title}", ""]
-            lines += [*result_table(dataset, groups), ""]
-            lines += [*comparison_table(dataset, groups), ""]
+            lines += tables_of(dataset, best) if best else []
+            lines += folded(EARLIER, tables_of(dataset, last)) if last else []
     rows = [row for rows in recorded.values() for row in rows]
     if rows:
         lines += ["### Machines and commands", "", *describe_machines(rows), ""]
-        lines += ["<details>", "<summary>The commands of every run</summary>", ""]
-        lines.append("```bash")
+        commands = []
         for row in rows:
             encoder = Path(row["encoder"]).name
             name = f"{row['dataset']}, {encoder}, {row['variant']}, seed {row['seed']}"
-            lines += [f"# {name}; commit {row['commit']}", *row["commands"]]
-        lines += ["```", "", "</details>", ""]
+            commands += [f"# {name}; commit {row['commit']}", *row["commands"]]
+        fenced = ["```bash", *commands, "```", ""]
+        lines += folded("The commands of every run", fenced)
     return "\n".join(lines)
+
+
+def tables_of(dataset: str, groups: Groups) -> list[str]:
+    """RETURNS (List[str]): The lines of both tables of some runs of a dataset."""
+    tables = (result_table(dataset, groups), comparison_table(dataset, groups))
+    return [line for table in tables for line in (*table, "")]
+
+
+def folded(summary: str, lines: list[str]) -> list[str]:
+    """Fold a part of the page away.
+
+    summary (str): What is shown of it.
+    lines (List[str]): Its lines, the last of them empty.
+    RETURNS (List[str]): The lines of the folded part.
+    """
+    opened = ['<details markdown="1">', f"<summary>{summary}</summary>", ""]
+    return [*opened, *lines, "</details>", ""]
 
 
 def update(page: str, folder: Path) -> str:
