@@ -26,3 +26,14 @@ def replace_generated(page: str, generated: str, part: str = "results") -> str:
 def make_table(header: list[str], body: list[list[str]]) -> list[str]:
     """RETURNS (List[str]): The lines of a table in Markdown."""
     return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *body]]
+
+
+def folded(summary: str, lines: list[str]) -> list[str]:
+    """Fold a part of the page away.
+
+    summary (str): What is shown of it.
+    lines (List[str]): Its lines, the last of them empty.
+    RETURNS (List[str]): The lines of the folded part.
+    """
+    opened = ['<details markdown="1">', f"<summary>{summary}</summary>", ""]
+    return [*opened, *lines, "</details>", ""]

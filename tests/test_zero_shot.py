@@ -430,3 +430,18 @@ def test_the_page_gets_tables(model, corpora, run, import_benchmark, tmp_path):
     assert text.startswith("Before.") and text.endswith("After.\n")
     assert "stale" not in text and "### written-test" in text
     assert "| model | 0 | 40 | max | none | - |" in text
+
+
+def test_the_page_folds_what_is_not_the_general_model(
+    model, corpora, run, import_benchmark, tmp_path
+):
+    for name in ("general", "the one before"):
+        run("negatives", model, corpora, "--corpus", "written-test", "--name", name)
+    page = tmp_path / "page.md"
+    page.write_text("\n".join(import_benchmark("pages").marks()))
+    run("table", "--page", page)
+    _, own = page.read_text().split("### written-test")
+    shown, folded = own.split("<details")
+    assert "| general | all | with | max | none | default |" in shown
+    assert "| the one before | all | with | max | none | default |" in folded
+    assert "| general | all | with | max | none | default |" not in folded

@@ -19,7 +19,7 @@ from wasabi import msg
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.datasets import DATASETS, RESULTS, ROOT
-from benchmarks.pages import make_table, replace_generated
+from benchmarks.pages import folded, make_table, replace_generated
 from benchmarks.scores.groups import (
     ENCODERS,
     Groups,
@@ -298,17 +298,6 @@ def tables_of(dataset: str, groups: Groups) -> list[str]:
     """RETURNS (List[str]): The lines of both tables of some runs of a dataset."""
     tables = (result_table(dataset, groups), comparison_table(dataset, groups))
     return [line for table in tables for line in (*table, "")]
-
-
-def folded(summary: str, lines: list[str]) -> list[str]:
-    """Fold a part of the page away.
-
-    summary (str): What is shown of it.
-    lines (List[str]): Its lines, the last of them empty.
-    RETURNS (List[str]): The lines of the folded part.
-    """
-    opened = ['<details markdown="1">', f"<summary>{summary}</summary>", ""]
-    return [*opened, *lines, "</details>", ""]
 
 
 def update(page: str, folder: Path) -> str:
