@@ -21,11 +21,11 @@ INF = numpy.inf
 
 
 @pytest.fixture(scope="module")
-def zero_shot():
-    """The script as a module."""
+def module():
+    """Imports a module of `benchmarks/zero_shot`."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.syspath_prepend(str(ROOT))
-        yield importlib.import_module("benchmarks.scores.zero_shot")
+        yield lambda name: importlib.import_module(f"benchmarks.zero_shot.{name}")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def model(bert, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reader(zero_shot, model):
-    return zero_shot.Reader(model)
+def reader(module, model):
+    return module("reader").Reader(model)
 
 
 def make_spans_docs():
@@ -77,14 +77,14 @@ def make_doc(words, entities, relations, **user_data):
     return doc
 
 
-def test_sixteen_properties_are_held_out_the_same_everywhere(zero_shot):
-    chosen = [zero_shot.held_out(split) for split in range(3)]
+def test_sixteen_properties_are_held_out_the_same_everywhere(module):
+    chosen = [module("corpora").held_out(split) for split in range(3)]
     assert [len(set(labels)) for labels in chosen] == [16, 16, 16]
     assert chosen[0][:4] == ["P1001", "P105", "P106", "P140"]
     assert chosen[0] != chosen[1] != chosen[2]
 
 
-def test_relations_that_are_left_out_are_unknown(zero_shot):
+def test_relations_that_are_left_out_are_unknown(module):
     entities = [(0, 1, "PER"), (3, 4, "LOC")]
     both = make_doc(
         "Anna lives in Rome",
@@ -103,16 +103,14 @@ def test_relations_that_are_left_out_are_unknown(zero_shot):
         [(0, "a", 1), (1, "no_relation", 0)],
         **marked,
     )
-    (kept,) = zero_shot.leave_out([both, nothing_left], ["a"])
+    (kept,) = module("corpora").leave_out([both, nothing_left], ["a"])
     assert [relation.label for relation in kept._.relations] == ["b"]
     assert kept.user_data["labels"] == ("b",)
     assert kept.user_data["unknown_pairs"] == ((0, 4, 14, 18),)
     assert [row[2] for row in kept.user_data["concept_relations"]] == ["b"]
 
 
-def test_training_data_is_written_without_what_is_measured(
-    zero_shot, corpora, tmp_path
-):
+def test_training_data_is_written_without_what_is_measured(module, corpora, tmp_path):
     predicates = tmp_path / "predicates.json"
     labels = ["P6", "P17", "P57", "audits"]
     predicates.write_text(json.dumps(dict.fromkeys(labels, "{subject} {object}")))
@@ -120,46 +118,49 @@ def test_training_data_is_written_without_what_is_measured(
     target = tmp_path / "out" / "train.spacy"
     arguments = ["split", source, target, "--split", 0, "--corpus", "written-test"]
     arguments += ["--predicates", predicates]
-    done = CliRunner().invoke(zero_shot.app, [str(x) for x in arguments])
+    done = CliRunner().invoke(module("zero_shot").app, [str(x) for x in arguments])
     assert done.exit_code == 0, done.output
     assert len(DocBin().from_disk(target)) == 0
     left = json.loads((tmp_path / "out" / "predicates.json").read_text())
     assert [own["label"] for own in left] == ["no_relation", "P57"]
 
 
-def test_each_description_gets_its_own_score(zero_shot):
+def test_each_description_gets_its_own_score(module):
     predicates = parse_predicates(
         {
             "a": {"description": ["{subject} a {object}", "{object} b {subject}"]},
             "s": {"description": "{subject} s {object}", "symmetric": True},
         }
     )
-    single, of = zero_shot.split_descriptions(predicates)
+    single, of = module("pairs").split_descriptions(predicates)
     assert [p.label for p in single] == ["no_relation", "a", "a (1)", "s"]
     assert [p.symmetric for p in single] == [False, False, False, True]
     assert of.tolist() == [0, 1, 1, 2]
 
 
-def test_domains_of_train_and_new_ones_are_corpora_of_their_own(zero_shot):
+def test_domains_of_train_and_new_ones_are_corpora_of_their_own(module):
     """Each sentence of dev and test belongs to one of both, and has known labels."""
     folder = ROOT / "assets" / "general" / "written"
-    known = {p.label for p in zero_shot.CORPORA["written-dev"].read_predicates()}
-    trained = zero_shot.labels_of("written-train")
+    known = {
+        p.label for p in module("corpora").CORPORA["written-dev"].read_predicates()
+    }
+    trained = module("corpora").labels_of("written-train")
     for part in ("dev", "test"):
         lines = (folder / f"{part}.jsonl").read_text(encoding="utf8").splitlines()
         domains = {json.loads(line)["id"].rsplit("-", 2)[0] for line in lines}
         old, new = (
-            set(zero_shot.domains_of(f"{x}-{part}")) for x in ("written", "domains")
+            set(module("corpora").domains_of(f"{x}-{part}"))
+            for x in ("written", "domains")
         )
         assert old | new == domains and not old & new
         assert len(old) == 12
         for corpus in ("written", "domains"):
-            labels = zero_shot.labels_of(f"{corpus}-{part}")
+            labels = module("corpora").labels_of(f"{corpus}-{part}")
             assert set(labels) <= known and not set(labels) & set(trained)
-    assert zero_shot.domains_of("scierc") == {}
+    assert module("corpora").domains_of("scierc") == {}
 
 
-def test_the_best_description_counts_as_in_the_model(zero_shot, reader, tmp_path):
+def test_the_best_description_counts_as_in_the_model(module, reader, tmp_path):
     path = write(tmp_path / "corpus.spacy", make_spans_docs())
     component = reader.component
     predicates = parse_predicates(
@@ -190,7 +191,7 @@ def test_the_best_description_counts_as_in_the_model(zero_shot, reader, tmp_path
     assert numpy.allclose(pairs.join("first"), one, atol=1e-5)
 
 
-def test_hidden_types_are_read_as_never_seen_ones(zero_shot, model, tmp_path):
+def test_hidden_types_are_read_as_never_seen_ones(module, model, tmp_path):
     """The scores are those of entities with another type; signatures still count."""
     docs = make_spans_docs()
     path = write(tmp_path / "corpus.spacy", docs)
@@ -203,7 +204,7 @@ def test_hidden_types_are_read_as_never_seen_ones(zero_shot, model, tmp_path):
     predicates = parse_predicates(PREDICATES)
 
     def score(path, *, hide_types):
-        own = zero_shot.Reader(model, hide_types=hide_types)
+        own = module("reader").Reader(model, hide_types=hide_types)
         return own.score_corpus(own.read(path), predicates)
 
     seen = score(path, hide_types=False)
@@ -214,32 +215,32 @@ def test_hidden_types_are_read_as_never_seen_ones(zero_shot, model, tmp_path):
     assert (hidden.positive == seen.positive).all() and hidden.positive.any()
 
 
-def test_hubs_are_corrected_and_no_relation_is_not(zero_shot):
+def test_hubs_are_corrected_and_no_relation_is_not(module):
     z = numpy.asarray([[1.0, 5, 0], [1, 7, 2], [1, 9, -INF]])
-    corrected = zero_shot.correct_hubs(z, z, spread=False)
+    corrected = module("hubs").correct_hubs(z, z, spread=False)
     assert corrected.tolist() == [[1, 2, 3], [1, 4, 5], [1, 6, -INF]]
-    spread = zero_shot.correct_hubs(z, z, spread=True)[:, 1:]
+    spread = module("hubs").correct_hubs(z, z, spread=True)[:, 1:]
     columns = [column[numpy.isfinite(column)] for column in spread.T]
     assert numpy.allclose([c.mean() for c in columns], 4)
     assert numpy.isclose(columns[0].std(), columns[1].std())
 
 
-def test_the_cutoff_is_the_best_one(zero_shot):
+def test_the_cutoff_is_the_best_one(module):
     values = numpy.asarray([0.1, 0.9, 0.5, 0.5, 0.7])
     right = numpy.asarray([False, True, True, False, True])
-    assert zero_shot.best_cutoff(values, right, 2) == pytest.approx(0.6)
+    assert module("measures").best_cutoff(values, right, 2) == pytest.approx(0.6)
     # A tie is all above or none.
-    assert zero_shot.best_cutoff(values, right, 3) == pytest.approx(0.3)
+    assert module("measures").best_cutoff(values, right, 3) == pytest.approx(0.3)
 
 
-def make_pairs(zero_shot, positive, fits=None, mirror=None, missed=0):
+def make_pairs(module, positive, fits=None, mirror=None, missed=0):
     """Pairs of made-up annotation."""
     positive = numpy.asarray(positive, dtype=bool)
     n, r = positive.shape
     totals = positive.sum(axis=0) * (numpy.arange(r) > 0)
     totals[1] += missed
     labels = {f"r{i}": "{subject} {object}" for i in range(1, r)}
-    return zero_shot.Pairs(
+    return module("pairs").Pairs(
         parse_predicates(labels),
         numpy.arange(r),
         numpy.zeros((n, r)),
@@ -251,13 +252,13 @@ def make_pairs(zero_shot, positive, fits=None, mirror=None, missed=0):
     )
 
 
-def test_every_annotated_relation_counts(zero_shot):
+def test_every_annotated_relation_counts(module):
     positive = [[0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0], [1, 0, 0]]
     fits = [[1, 1, 1]] * 4 + [[1, 0, 0]]
-    pairs = make_pairs(zero_shot, positive, fits, missed=1)
-    best = zero_shot.Best(numpy.ones(5, int), numpy.ones(5), numpy.ones(5))
+    pairs = make_pairs(module, positive, fits, missed=1)
+    best = module("measures").Best(numpy.ones(5, int), numpy.ones(5), numpy.ones(5))
     related = numpy.asarray([1, 1, 1, 0, 0])
-    scores = zero_shot.measure(pairs, best, related, single_direction=False)
+    scores = module("measures").measure(pairs, best, related, single_direction=False)
     assert scores["counts"] == {"r1": [1, 2, 1], "r2": [0, 0, 1]}
     assert scores["micro_p"] == pytest.approx(1 / 3)
     assert scores["micro_r"] == pytest.approx(1 / 3)
@@ -265,17 +266,19 @@ def test_every_annotated_relation_counts(zero_shot):
     assert scores["unrelated_found"] == 0.5
 
 
-def test_the_more_probable_direction_is_kept(zero_shot):
-    pairs = make_pairs(zero_shot, [[0, 1], [1, 0]], mirror=[1, 0])
+def test_the_more_probable_direction_is_kept(module):
+    pairs = make_pairs(module, [[0, 1], [1, 0]], mirror=[1, 0])
     related = numpy.asarray([1, 1])
     for p, right in ((0.9, 1), (0.5, 1), (0.1, 0)):
-        best = zero_shot.Best(related, numpy.asarray([p, 0.5]), numpy.ones(2))
-        scores = zero_shot.measure(pairs, best, related, single_direction=True)
+        best = module("measures").Best(related, numpy.asarray([p, 0.5]), numpy.ones(2))
+        scores = module("measures").measure(pairs, best, related, single_direction=True)
         assert scores["counts"]["r1"] == [right, 1 - right, 1 - right]
 
 
-def test_decisions(zero_shot):
-    best = zero_shot.Best.of(numpy.asarray([[0.0, 1, 0], [2, 0, 1], [0, -INF, -INF]]))
+def test_decisions(module):
+    best = module("measures").Best.of(
+        numpy.asarray([[0.0, 1, 0], [2, 0, 1], [0, -INF, -INF]])
+    )
     assert best.r[:2].tolist() == [1, 2]
     assert best.probability[1] == pytest.approx(
         numpy.exp(1) / (1 + numpy.e + numpy.e**2)
@@ -284,15 +287,15 @@ def test_decisions(zero_shot):
     assert best.decide(0.2).tolist() == [1, 2, 0]
 
 
-def test_n_way_scores_average_over_predicates(zero_shot):
+def test_n_way_scores_average_over_predicates(module):
     z = numpy.asarray([[2.0, 1], [2, 1], [2, 1], [1, 2]])
-    p, r, f = zero_shot.n_way(z, numpy.asarray([0, 0, 1, 1]))
+    p, r, f = module("measures").n_way(z, numpy.asarray([0, 0, 1, 1]))
     assert (p, r) == pytest.approx((5 / 6, 3 / 4))
     assert f == pytest.approx(2 * p * r / (p + r))
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory, zero_shot):
+def corpora(tmp_path_factory, module):
     """A folder with tiny corpora under the names of the real ones."""
     folder = tmp_path_factory.mktemp("corpora")
     entities = [(0, 2, "company"), (5, 6, "city"), (9, 11, "company")]
@@ -314,7 +317,7 @@ def corpora(tmp_path_factory, zero_shot):
             complete=False,
             doc_id=f"{label}-{i}",
         )
-        for label in zero_shot.held_out(0)
+        for label in module("corpora").held_out(0)
         for i in range(2)
     ]
     write(folder / "fewrel" / "train.spacy", docs)
@@ -333,20 +336,22 @@ def corpora(tmp_path_factory, zero_shot):
 
 
 @pytest.fixture
-def run(zero_shot, tmp_path):
+def run(module, tmp_path):
     """Runs a command; returns the rows that it recorded."""
 
     def run_command(*arguments):
         results = tmp_path / "rows.jsonl"
         arguments = [*map(str, arguments), "--results", str(results)]
-        done = CliRunner().invoke(zero_shot.app, arguments, catch_exceptions=False)
+        done = CliRunner().invoke(
+            module("zero_shot").app, arguments, catch_exceptions=False
+        )
         assert done.exit_code == 0, done.output
-        return zero_shot.read_rows(results)
+        return module("rows").read_rows(results)
 
     return run_command
 
 
-def test_fewrel_is_measured(zero_shot, model, corpora, run):
+def test_fewrel_is_measured(module, model, corpora, run):
     arguments = ("fewrel", model, corpora, "--split", 0, "--per-relation", 1)
     rows = run(*arguments)
     hubs = {"none", "own-spread", "bank64-spread"}
@@ -359,7 +364,7 @@ def test_fewrel_is_measured(zero_shot, model, corpora, run):
 
 
 def test_corpora_with_negatives_are_measured_as_the_component_scores(
-    zero_shot, model, corpora, run
+    module, model, corpora, run
 ):
     rows = run("negatives", model, corpora, "--corpus", "semeval2010")
     own = [row for row in rows if row["is"]["corpus"] == "semeval2010"]
@@ -374,7 +379,7 @@ def test_corpora_with_negatives_are_measured_as_the_component_scores(
     )
     nlp = spacy.load(model)
     component = nlp.get_pipe("dual_relation_extractor")
-    predicates = zero_shot.CORPORA["semeval2010"].read_predicates()
+    predicates = module("corpora").CORPORA["semeval2010"].read_predicates()
     component.set_predicates(to_data([component.predicates[0], *predicates[1:]]))
     component.decoder = build_decoder(single_direction=True)
     examples = list(build_corpus(str(corpora / "semeval2010" / "test.spacy"))(nlp))
@@ -383,11 +388,11 @@ def test_corpora_with_negatives_are_measured_as_the_component_scores(
         assert row[name] == pytest.approx(scores[f"rel_{name}"])
 
 
-def test_few_sentences_are_trained_once(zero_shot, model, corpora, bert, run, tmp_path):
+def test_few_sentences_are_trained_once(module, model, corpora, bert, run, tmp_path):
     arguments = ["few", model, corpora, "--corpus", "semeval2010", "--sizes", "1"]
     arguments += ["--draws", 1, "--encoder", bert, "--work", tmp_path]
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(zero_shot, "steps_of", lambda size: 2)
+        monkeypatch.setattr(module("few"), "steps_of", lambda size: 2)
         rows = run(*arguments)
         assert [row["is"]["system"] for row in rows] == ["linear", "dual", "general"]
         assert {row["steps"] for row in rows} == {2}
@@ -396,7 +401,7 @@ def test_few_sentences_are_trained_once(zero_shot, model, corpora, bert, run, tm
         assert run(*arguments) == rows
 
 
-def test_sentences_are_cut_with_their_relations(zero_shot):
+def test_sentences_are_cut_with_their_relations(module):
     doc = make_doc(
         "Anna likes Rome . Carl likes Oslo . It rains .",
         [(0, 1, "PER"), (2, 3, "LOC"), (4, 5, "PER"), (6, 7, "LOC")],
@@ -405,7 +410,7 @@ def test_sentences_are_cut_with_their_relations(zero_shot):
     )
     for i in (4, 8):
         doc[i].is_sent_start = True
-    cut = list(zero_shot.cut_sentences(doc))
+    cut = list(module("few").cut_sentences(doc))
     assert [sentence.text for sentence in cut] == [
         "Anna likes Rome . ",
         "Carl likes Oslo . ",
@@ -416,7 +421,7 @@ def test_sentences_are_cut_with_their_relations(zero_shot):
         ["Anna", "Rome"],
         ["Carl", "Oslo"],
     ]
-    assert len(zero_shot.draw_sentences([doc], 1, 0)) == 1
+    assert len(module("few").draw_sentences([doc], 1, 0)) == 1
 
 
 def test_the_page_gets_tables(model, corpora, run, import_benchmark, tmp_path):
@@ -445,3 +450,11 @@ def test_the_page_folds_what_is_not_the_general_model(
     assert "| general | all | with | max | none | default |" in shown
     assert "| the one before | all | with | max | none | default |" in folded
     assert "| general | all | with | max | none | default |" not in folded
+
+
+def test_fewer_docs_do_not_change_what_thresholds_are_chosen_on(
+    model, corpora, run, module
+):
+    rows = run("negatives", model, corpora, "--corpus", "semeval2010", "--limit", 2)
+    limits = {row["is"]["corpus"]: row["is"]["limit"] for row in rows}
+    assert limits == {module("corpora").CHOSEN_ON: 0, "semeval2010": 2}

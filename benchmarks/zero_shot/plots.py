@@ -1,0 +1,137 @@
+"""Plots what was measured without examples and with few: docs/zero-shot/*.svg.
+
+python benchmarks/zero_shot/plots.py [RESULTS] [FOLDER]
+
+See docs/zero-shot.md.
+"""
+
+import sys
+from pathlib import Path
+from statistics import mean
+from typing import Annotated, Any
+
+import matplotlib
+import typer
+from wasabi import msg
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+matplotlib.use("svg")
+
+from matplotlib import pyplot
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from benchmarks.datasets import DATASETS, ROOT
+from benchmarks.zero_shot.few import FEW_CORPORA
+from benchmarks.zero_shot.rows import RESULTS, read_rows
+from benchmarks.zero_shot.tables import SHOWN, group_few
+
+FOLDER = ROOT / "docs" / "zero-shot"
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "zero-shot",  # the same file for the same numbers
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+# A bar reaches from the lowest to the highest draw or split.
+POINTS: dict[str, Any] = {"marker": ".", "capsize": 2, "lw": 1.2}
+SYSTEMS = {
+    "linear": ("linear head, from the encoder", "#999999"),
+    "dual": ("dual encoder, from the encoder", "#c1752b"),
+    "general": ("dual encoder, from the general model", "#1b6ca8"),
+}
+WAYS_TO_CORRECT = {
+    "none": "as scored",
+    "bank64-spread": "less what other pairs score",
+    "own-spread": "less what these pairs score",
+}
+
+
+def plot_few(rows: list[dict[str, Any]], path: Path) -> None:
+    """Plot F1 against the number of annotated sentences, for each corpus.
+
+    rows (List[Dict]): All that is recorded.
+    path (Path): Where the plot is written.
+    """
+    figure, panels = pyplot.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained")
+    shown: dict[str, Any] = {}
+    for axes, (corpus, measure) in zip(panels, FEW_CORPORA.items()):
+        own = [row for row in rows if row["is"].get("corpus") == corpus]
+        few = [row for row in own if row["is"]["mode"] == "few"]
+        for (system, model, _, threshold), line in group_few(few).items():
+            if system == "general" and model != SHOWN["model"]:
+                continue
+            sizes = sorted(size for size in line if size is not None)
+            values = [[100 * f for f in line[size]] for size in sizes]
+            means = [mean(f) for f in values]
+            name, color = SYSTEMS[system]
+            if threshold == "default":
+                reach = zip(*((m - min(f), max(f) - m) for m, f in zip(means, values)))
+                drawn = axes.errorbar(sizes, means, [*reach], color=color, **POINTS)
+                shown[name] = drawn
+            else:
+                (drawn,) = axes.plot(sizes, means, ":", color=color, lw=1.2)
+                shown[f"{name}, threshold {threshold}"] = drawn
+        unseen = [
+            100 * row[f"{measure}_f"]
+            for row in own
+            if {**SHOWN, "signatures": True, "decision": "default"}.items()
+            <= row["is"].items()
+        ]
+        if unseen:
+            color = SYSTEMS["general"][1]
+            line = axes.axhline(unseen[0], ls="--", lw=0.8, color=color)
+            shown["general model, no sentences"] = line
+        title = DATASETS[corpus].title
+        axes.set(title=title, xlabel="annotated sentences", ylabel=f"{measure} F1")
+        axes.set(xscale="log")
+        axes.set_xticks([5, 10, 20, 50, 100, 300])
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    _save(figure, shown, path)
+
+
+def plot_n_way(rows: list[dict[str, Any]], path: Path) -> None:
+    """Plot F1 against the number of unseen FewRel properties to choose among.
+
+    rows (List[Dict]): All that is recorded.
+    path (Path): Where the plot is written.
+    """
+    figure, axes = pyplot.subplots(figsize=(4.5, 3.8), layout="constrained")
+    own = [row for row in rows if row["is"]["mode"] == "fewrel"]
+    shown: dict[str, Any] = {}
+    for hub, name in WAYS_TO_CORRECT.items():
+        line: dict[int, list[float]] = {}
+        for row in own:
+            if row["is"]["hub"] == hub:
+                line.setdefault(row["is"]["n"], []).append(100 * row["f"])
+        means = [mean(values) for values in line.values()]
+        reach = zip(*((m - min(f), max(f) - m) for m, f in zip(means, line.values())))
+        shown[name] = axes.errorbar(list(line), means, [*reach], **POINTS)
+    axes.set_xticks(list(line))
+    axes.set(xlabel="properties to choose among", ylabel="macro F1")
+    _save(figure, shown, path)
+
+
+def _save(figure: Any, shown: dict[str, Any], path: Path) -> None:
+    figure.legend(shown.values(), shown, frameon=False, loc="outside lower center")
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+    msg.good(f"Wrote {path}")
+
+
+# fmt: off
+def main(
+    results: Annotated[Path, typer.Argument(help="What zero_shot.py recorded")] = RESULTS,  # noqa: E501
+    output: Annotated[Path, typer.Argument(help="The folder of the plots")] = FOLDER,
+) -> None:
+    """Plot what was measured."""
+    # fmt: on
+    rows = read_rows(results)
+    output.mkdir(parents=True, exist_ok=True)
+    with pyplot.rc_context(STYLE):
+        plot_few(rows, output / "few.svg")
+        plot_n_way(rows, output / "n-way.svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)
