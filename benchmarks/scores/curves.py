@@ -9,29 +9,21 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib
 import typer
-from wasabi import msg
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-matplotlib.use("svg")
 
 from matplotlib import pyplot
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from benchmarks.datasets import DATASETS, RESULTS, ROOT
+from benchmarks.plots import BLUE, GRAY, STYLE, save
 from benchmarks.scores.groups import ENCODERS, curves_of
 from benchmarks.scores.rows import read_results
 
 PLOT = ROOT / "docs" / "benchmarks" / "dev.svg"
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "curves",  # the same file for the same numbers
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 # The models of a panel, and how each is drawn.
-COLORS = {"linear": "#999999", "dual": "#1b6ca8"}
+COLORS = {"linear": GRAY, "dual": BLUE}
 TITLES = {"linear": "linear head", "dual": "dual encoder"}
 LINES = ("-", "--", ":", "-.")
 
@@ -60,9 +52,7 @@ def plot(recorded: dict[str, list[dict[str, Any]]], path: Path) -> None:
     figure.legend(
         shown.values(), shown, frameon=False, loc="outside lower center", ncols=2
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    save(figure, path)
 
 
 # fmt: off
@@ -74,7 +64,6 @@ def main(
     # fmt: on
     with pyplot.rc_context(STYLE):
         plot({dataset: read_results(dataset, results) for dataset in DATASETS}, output)
-    msg.good(f"Wrote {output}")
 
 
 if __name__ == "__main__":

@@ -9,26 +9,17 @@ from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
-import matplotlib
 import typer
-from wasabi import msg
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-matplotlib.use("svg")
 
 from matplotlib import pyplot
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from benchmarks.pages import make_table, replace_generated
+from benchmarks.plots import BLUE, GRAY, STYLE, save
 from benchmarks.speed.rows import HEADER, cells, remarks, title
 
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "speed",  # the same file for the same numbers
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
-BLUE, GRAY = "#1b6ca8", "#999999"
 MARKERS = "osDv^<>P*XphdH"
 
 
@@ -47,7 +38,7 @@ def plot_sweep(rows: list[dict[str, Any]], sweep: str, path: Path) -> None:
     axes.plot(x, y, "o-", color=BLUE, label="exact mode")
     axes.set(xscale="log", yscale="log", xlabel=sweep, ylabel="seconds")
     axes.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
@@ -68,7 +59,7 @@ def plot_tradeoff(rows: list[dict[str, Any]], path: Path) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.1, y=0.1)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_modes(rows: list[dict[str, Any]], path: Path) -> None:
@@ -88,7 +79,7 @@ def plot_modes(rows: list[dict[str, Any]], path: Path) -> None:
     axes.bar_label(bars, [f"{row['pairs_per_s']:,.0f} pairs/s" for row in rows])
     axes.set(xlabel="times the published procedure")
     axes.margins(x=0.2)
-    _save(figure, path)
+    save(figure, path)
 
 
 def make_tables(rows: list[dict[str, Any]]) -> str:
@@ -113,12 +104,6 @@ def _run(row: dict[str, Any]) -> tuple[str, str]:
     return row["workload"], row["machine"]
 
 
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
-    msg.good(f"Wrote {path}")
-
-
 def main(
     # fmt: off
     files: Annotated[
@@ -135,7 +120,6 @@ def main(
         for file in files
         for line in file.read_text(encoding="utf8").splitlines()
     ]
-    output.mkdir(parents=True, exist_ok=True)
     page = output.with_suffix(".md")
     text = replace_generated(page.read_text("utf8"), make_tables(rows))
     page.write_text(text, encoding="utf8")

@@ -10,34 +10,26 @@ from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any
 
-import matplotlib
 import typer
-from wasabi import msg
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-matplotlib.use("svg")
 
 from matplotlib import pyplot
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks.datasets import DATASETS, ROOT
+from benchmarks.plots import BLUE, GRAY, ORANGE, STYLE, save
 from benchmarks.zero_shot.few import FEW_CORPORA
 from benchmarks.zero_shot.rows import RESULTS, read_rows
 from benchmarks.zero_shot.tables import SHOWN, group_few
 
 FOLDER = ROOT / "docs" / "zero-shot"
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "zero-shot",  # the same file for the same numbers
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 # A bar reaches from the lowest to the highest draw or split.
 POINTS: dict[str, Any] = {"marker": ".", "capsize": 2, "lw": 1.2}
 SYSTEMS = {
-    "linear": ("linear head, from the encoder", "#999999"),
-    "dual": ("dual encoder, from the encoder", "#c1752b"),
-    "general": ("dual encoder, from the general model", "#1b6ca8"),
+    "linear": ("linear head, from the encoder", GRAY),
+    "dual": ("dual encoder, from the encoder", ORANGE),
+    "general": ("dual encoder, from the general model", BLUE),
 }
 WAYS_TO_CORRECT = {
     "none": "as scored",
@@ -87,7 +79,8 @@ def plot_few(rows: list[dict[str, Any]], path: Path) -> None:
         axes.set_xticks([5, 10, 20, 50, 100, 300])
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
-    _save(figure, shown, path)
+    figure.legend(shown.values(), shown, frameon=False, loc="outside lower center")
+    save(figure, path)
 
 
 def plot_n_way(rows: list[dict[str, Any]], path: Path) -> None:
@@ -109,14 +102,8 @@ def plot_n_way(rows: list[dict[str, Any]], path: Path) -> None:
         shown[name] = axes.errorbar(list(line), means, [*reach], **POINTS)
     axes.set_xticks(list(line))
     axes.set(xlabel="properties to choose among", ylabel="macro F1")
-    _save(figure, shown, path)
-
-
-def _save(figure: Any, shown: dict[str, Any], path: Path) -> None:
     figure.legend(shown.values(), shown, frameon=False, loc="outside lower center")
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
-    msg.good(f"Wrote {path}")
+    save(figure, path)
 
 
 # fmt: off
@@ -127,7 +114,6 @@ def main(
     """Plot what was measured."""
     # fmt: on
     rows = read_rows(results)
-    output.mkdir(parents=True, exist_ok=True)
     with pyplot.rc_context(STYLE):
         plot_few(rows, output / "few.svg")
         plot_n_way(rows, output / "n-way.svg")
