@@ -458,3 +458,10 @@ def test_fewer_docs_do_not_change_what_thresholds_are_chosen_on(
     rows = run("negatives", model, corpora, "--corpus", "semeval2010", "--limit", 2)
     limits = {row["is"]["corpus"]: row["is"]["limit"] for row in rows}
     assert limits == {module("corpora").CHOSEN_ON: 0, "semeval2010": 2}
+
+
+def test_the_page_has_what_is_recorded(module, import_benchmark):
+    rows = module("rows").read_rows(module("rows").RESULTS)
+    page = module("zero_shot").PAGE.read_text("utf8")
+    tables = module("tables").make_tables(rows)
+    assert import_benchmark("pages").replace_generated(page, tables) == page

@@ -21,7 +21,7 @@ from benchmarks.datasets import DATASETS, ROOT
 from benchmarks.plots import BLUE, GRAY, ORANGE, STYLE, save
 from benchmarks.zero_shot.few import FEW_CORPORA
 from benchmarks.zero_shot.rows import RESULTS, read_rows
-from benchmarks.zero_shot.tables import SHOWN, group_few
+from benchmarks.zero_shot.tables import SHOWN, group_few, is_of_another_model
 
 FOLDER = ROOT / "docs" / "zero-shot"
 # A bar reaches from the lowest to the highest draw or split.
@@ -49,9 +49,8 @@ def plot_few(rows: list[dict[str, Any]], path: Path) -> None:
     for axes, (corpus, measure) in zip(panels, FEW_CORPORA.items()):
         own = [row for row in rows if row["is"].get("corpus") == corpus]
         few = [row for row in own if row["is"]["mode"] == "few"]
-        for (system, model, _, threshold), line in group_few(few).items():
-            if system == "general" and model != SHOWN["model"]:
-                continue
+        few = [row for row in few if not is_of_another_model(row)]
+        for (system, *_, threshold), line in group_few(few).items():
             sizes = sorted(size for size in line if size is not None)
             values = [[100 * f for f in line[size]] for size in sizes]
             means = [mean(f) for f in values]

@@ -1,5 +1,6 @@
 """The recorded measurements as tables."""
 
+from collections.abc import Callable
 from statistics import mean, stdev
 from typing import Any
 
@@ -16,7 +17,7 @@ RELATED = {
     *("plays_for", "member_of", "claimed_by", "seceded_from", "distributes"),
     *("administered_by", "plays_home_at", "stored_in"),
 }
-# What the page shows of a corpus with negatives, if there is any; the rest is folded.
+# What the page shows, if there is any; the rest is folded.
 SHOWN = {"model": "general", "join": "max", "hub": "none"}
 FOLDED = "Other choices, and the models before"
 
@@ -33,14 +34,38 @@ def make_tables(rows: list[dict[str, Any]]) -> str:
     for corpus in (own for own in CORPORA if own in corpora):
         own = [row for row in modes["negatives"] if row["is"]["corpus"] == corpus]
         shown = [row for row in own if SHOWN.items() <= row["is"].items()] or own
-        rest = [row for row in own if row not in shown]
-        lines += [f"### {corpus}", "", *negatives_table(shown), ""]
-        lines += folded(FOLDED, [*negatives_table(rest), ""]) if rest else []
+        lines += [f"### {corpus}", "", *fold(own, shown, negatives_table)]
     for corpus in FEW_CORPORA:
         own = [row for row in modes["few"] if row["is"]["corpus"] == corpus]
         if own:
-            lines += [f"### {corpus}, few sentences", "", *few_table(own), ""]
+            is_old = [is_of_another_model(row) for row in own]
+            shown = [row for row, old in zip(own, is_old) if not old] or own
+            title = f"### {corpus}, few sentences"
+            lines += [title, "", *fold(own, shown, few_table)]
     return "\n".join(lines)
+
+
+def fold(
+    rows: list[dict[str, Any]],
+    shown: list[dict[str, Any]],
+    make: Callable[[list[dict[str, Any]]], list[str]],
+) -> list[str]:
+    """Make a table of some rows, and a folded one of the others.
+
+    rows (List[Dict]): The rows.
+    shown (List[Dict]): Those in the first table.
+    make (Callable): Makes the lines of a table.
+    RETURNS (List[str]): The lines.
+    """
+    rest = [row for row in rows if row not in shown]
+    return [*make(shown), "", *(folded(FOLDED, [*make(rest), ""]) if rest else [])]
+
+
+def is_of_another_model(row: dict[str, Any]) -> bool:
+    """RETURNS (bool): Whether a training started from another than the general model
+    that is shown.
+    """
+    return row["is"]["system"] == "general" and row["is"]["model"] != SHOWN["model"]
 
 
 def fewrel_table(rows: list[dict[str, Any]]) -> list[str]:
