@@ -113,9 +113,12 @@ def main(
     """Plot what was measured."""
     # fmt: on
     rows = read_rows(results)
+    modes = {row["is"]["mode"] for row in rows}
     with pyplot.rc_context(STYLE):
-        plot_few(rows, output / "few.svg")
-        plot_n_way(rows, output / "n-way.svg")
+        if "few" in modes:
+            plot_few(rows, output / "few.svg")
+        if "fewrel" in modes:
+            plot_n_way(rows, output / "n-way.svg")
 
 
 if __name__ == "__main__":

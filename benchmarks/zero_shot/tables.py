@@ -135,10 +135,10 @@ def group_few(
     RETURNS (Dict): System, model, Docs and threshold; for each the F1 of the corpus of
         all draws, by the number of sentences.
     """
-    measure = FEW_CORPORA[rows[0]["is"]["corpus"]]
     lines: dict[tuple[str, str, str, str], dict[int | None, list[float]]] = {}
     for row in rows:
         own = row["is"]
+        measure = FEW_CORPORA[own["corpus"]]
         names = own["system"], own["model"], str(own["limit"] or "all")
         decided = [("default", row)]
         if "threshold" in row:
