@@ -74,7 +74,7 @@ def plot_few(rows: list[dict[str, Any]], path: Path) -> None:
             shown["general model, no sentences"] = line
         title = DATASETS[corpus].title
         axes.set(title=title, xlabel="annotated sentences", ylabel=f"{measure} F1")
-        axes.set(xscale="log")
+        axes.set(xscale="log", ylim=(0, None))
         axes.set_xticks([5, 10, 20, 50, 100, 300])
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
