@@ -465,3 +465,20 @@ def test_the_page_has_what_is_recorded(module, import_benchmark):
     page = module("zero_shot").PAGE.read_text("utf8")
     tables = module("tables").make_tables(rows)
     assert import_benchmark("pages").replace_generated(page, tables) == page
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "told"),
+    [
+        ("negatives", "--corpus", "No corpus is named nonsense"),
+        ("few", "--corpus", "No corpus is named nonsense"),
+        ("few", "--system", "No system is named nonsense"),
+    ],
+)
+def test_an_unknown_name_is_told_before_anything_is_measured(
+    module, model, corpora, command, option, told
+):
+    arguments = [command, str(model), str(corpora), option, "nonsense"]
+    done = CliRunner().invoke(module("zero_shot").app, arguments)
+    assert done.exit_code == 1 and told in done.output
+    assert "There are " in done.output

@@ -105,6 +105,7 @@ def choose_docs(examples: Iterable[Example], limit: int) -> list[Example]:
 
 
 def id_of(example: Example) -> str:
+    """RETURNS (str): The id of an example's text, or else the text."""
     return str(example.reference.user_data.get("doc_id", example.text))
 
 

@@ -6,6 +6,7 @@ See docs/zero-shot.md.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any
@@ -52,12 +53,10 @@ def plot_few(rows: list[dict[str, Any]], path: Path) -> None:
         few = [row for row in few if not is_of_another_model(row)]
         for (system, *_, threshold), line in group_few(few).items():
             sizes = sorted(size for size in line if size is not None)
-            values = [[100 * f for f in line[size]] for size in sizes]
-            means = [mean(f) for f in values]
+            means, reach = mean_and_reach(line[size] for size in sizes)
             name, color = SYSTEMS[system]
             if threshold == "default":
-                reach = zip(*((m - min(f), max(f) - m) for m, f in zip(means, values)))
-                drawn = axes.errorbar(sizes, means, [*reach], color=color, **POINTS)
+                drawn = axes.errorbar(sizes, means, reach, color=color, **POINTS)
                 shown[name] = drawn
             else:
                 (drawn,) = axes.plot(sizes, means, ":", color=color, lw=1.2)
@@ -95,14 +94,25 @@ def plot_n_way(rows: list[dict[str, Any]], path: Path) -> None:
         line: dict[int, list[float]] = {}
         for row in own:
             if row["is"]["hub"] == hub:
-                line.setdefault(row["is"]["n"], []).append(100 * row["f"])
-        means = [mean(values) for values in line.values()]
-        reach = zip(*((m - min(f), max(f) - m) for m, f in zip(means, line.values())))
-        shown[name] = axes.errorbar(list(line), means, [*reach], **POINTS)
+                line.setdefault(row["is"]["n"], []).append(row["f"])
+        means, reach = mean_and_reach(line.values())
+        shown[name] = axes.errorbar(list(line), means, reach, **POINTS)
     axes.set_xticks(list(line))
     axes.set(xlabel="properties to choose among", ylabel="macro F1")
     figure.legend(shown.values(), shown, frameon=False, loc="outside lower center")
     save(figure, path)
+
+
+def mean_and_reach(
+    values: Iterable[list[float]],
+) -> tuple[list[float], list[list[float]]]:
+    """RETURNS (Tuple[List[float], List[List[float]]]): In percent the mean at each
+    point, and how far below and above it values reach, as `errorbar` takes them.
+    """
+    points = [[100 * f for f in own] for own in values]
+    means = [mean(own) for own in points]
+    below = [m - min(own) for m, own in zip(means, points)]
+    return means, [below, [max(own) - m for m, own in zip(means, points)]]
 
 
 # fmt: off

@@ -38,8 +38,7 @@ def make_tables(rows: list[dict[str, Any]]) -> str:
     for corpus in FEW_CORPORA:
         own = [row for row in modes["few"] if row["is"]["corpus"] == corpus]
         if own:
-            is_old = [is_of_another_model(row) for row in own]
-            shown = [row for row, old in zip(own, is_old) if not old] or own
+            shown = [row for row in own if not is_of_another_model(row)] or own
             title = f"### {corpus}, few sentences"
             lines += [title, "", *fold(own, shown, few_table)]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection, Iterable
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -213,9 +214,7 @@ def negatives_command(
 ) -> None:
     """Relations among all pairs of gold entities, most of which have none."""
     # fmt: on
-    unknown = [own for own in corpus if own not in CORPORA]
-    if unknown:
-        msg.fail(f"No corpus is named {', '.join(unknown)}", exits=1)
+    refuse_unknown("corpus", corpus, CORPORA)
     reader = load_reader(model, gpu, hide_types=hide_types)
     own_name = (name or model.resolve().name) + ", types hidden" * hide_types
     thresholds: dict[tuple[bool, str, str], float] = {}
@@ -302,6 +301,8 @@ def few_command(
 ) -> None:
     """Train with few annotated sentences. What is recorded is not trained again."""
     # fmt: on
+    refuse_unknown("corpus", corpus, FEW_CORPORA)
+    refuse_unknown("system", system, SYSTEMS)
     if gpu >= 0:
         spacy.require_gpu(gpu)
     model_name = identity("few", model, name)["model"]
@@ -343,6 +344,19 @@ def few_command(
             torch.cuda.empty_cache()
     if failed:
         msg.fail(f"{failed} failed", exits=1)
+
+
+def refuse_unknown(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    """End the command if a name is none of those that there are.
+
+    what (str): What is named.
+    names (Iterable[str]): The names that were given.
+    known (Collection[str]): Those that there are.
+    """
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        there = f"There are {', '.join(known)}."
+        msg.fail(f"No {what} is named {', '.join(unknown)}", there, exits=1)
 
 
 @app.command("table")
