@@ -470,6 +470,7 @@ def test_the_page_has_what_is_recorded(module, import_benchmark):
 @pytest.mark.parametrize(
     ("command", "option", "told"),
     [
+        ("split", "--corpus", "No corpus is named nonsense"),
         ("negatives", "--corpus", "No corpus is named nonsense"),
         ("few", "--corpus", "No corpus is named nonsense"),
         ("few", "--system", "No system is named nonsense"),

@@ -8,7 +8,7 @@ import numpy
 
 from benchmarks.pages import folded, make_table
 from benchmarks.zero_shot.corpora import CORPORA
-from benchmarks.zero_shot.few import FEW_CORPORA
+from benchmarks.zero_shot.few import FEW_CORPORA, SYSTEMS
 from benchmarks.zero_shot.measures import prf
 
 # Labels of the written dev and test that FewRel and Re-DocRED have in other words.
@@ -132,10 +132,11 @@ def group_few(
 
     rows (List[Dict]): The recorded trainings on a corpus.
     RETURNS (Dict): System, model, Docs and threshold; for each the F1 of the corpus of
-        all draws, by the number of sentences.
+        all draws, by the number of sentences. In the order of `SYSTEMS`.
     """
     lines: dict[tuple[str, str, str, str], dict[int | None, list[float]]] = {}
-    for row in rows:
+    order = list(SYSTEMS)
+    for row in sorted(rows, key=lambda row: order.index(row["is"]["system"])):
         own = row["is"]
         measure = FEW_CORPORA[own["corpus"]]
         names = own["system"], own["model"], str(own["limit"] or "all")

@@ -95,6 +95,7 @@ def split_command(
 ) -> None:
     """Write training data without the predicates that are measured."""
     # fmt: on
+    refuse_unknown("corpus", corpus or [], CORPORA)
     labels = [] if split is None else held_out(split)
     labels += [label for own in corpus or [] for label in labels_of(own)]
     labels += drop or []
