@@ -200,6 +200,19 @@ def test_the_first_bad_document_can_stop_all(trained_path, settings, tmp_path):
     assert outcome.new == 6 and outcome.errors == 1
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="this Python's CSV holds NUL")
+@pytest.mark.parametrize("name", ["out.csv", "out.neo4j"])
+def test_a_text_that_csv_cannot_hold_is_said_and_nothing_is_lost(
+    name, trained_path, settings, tmp_path
+):
+    texts = [*make_texts(2), f"\0 {make_texts(1)[0]}"]
+    source = write_jsonl(tmp_path / "in.jsonl", texts)
+    with pytest.raises(ValueError, match=f"{name} can't be written: .*NUL character"):
+        apply(trained_path, source, tmp_path / name, settings=settings)
+    assert not (tmp_path / name).exists()
+    assert read(next((tmp_path / f"{name}.parts").glob("*.jsonl")))
+
+
 def test_damaged_spacy_files_are_named(trained_path, tmp_path):
     (tmp_path / "a.spacy").write_bytes(b"no")
     with pytest.raises(ValueError, match="a.spacy is no .spacy file"):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import networkx
@@ -313,6 +314,8 @@ def test_formats_are_written_from_the_same_parts(trained_path, tmp_path):
 
 # Escaping. No half surrogates: they are refused before.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+# Before Python 3.11 a CSV file can't hold NUL.
+OF_CSV = TEXT if sys.version_info >= (3, 11) else TEXT.filter(lambda t: "\0" not in t)
 
 
 @given(TEXT)
@@ -324,7 +327,7 @@ def test_any_text_is_a_literal(text):
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=3))
+@given(st.lists(st.tuples(OF_CSV, OF_CSV, OF_CSV), min_size=1, max_size=3))
 def test_any_text_goes_through_a_table_and_through_rdf(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("any")
     documents = []

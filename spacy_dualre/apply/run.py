@@ -1,5 +1,6 @@
 """A whole run: from the input to the output, at once or after interruptions."""
 
+import csv
 import json
 import os
 import platform
@@ -140,7 +141,7 @@ def apply(
             selection,
         )
         relations, errors, errors_path = _write_errors(results, output)
-        with replacing(output) as path:
+        with replacing(output) as path, _csv_errors(output):
             writer.write(results, path)
         if clean:
             _remove_parts(folder)
@@ -200,6 +201,18 @@ def _write_manifest(
     # folder and the output that belongs to it would be taken for somebody else's.
     with replacing(folder / NAME) as path:
         srsly.write_json(path, {**manifest.to_data(), "predicates": labels})
+
+
+@contextmanager
+def _csv_errors(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as e:
+        raise ValueError(
+            f"{output} can't be written: {e}. Before Python 3.11 a CSV file can't hold "
+            "a NUL character, which one of the texts has: write .jsonl, or run this "
+            "again with a later Python, which goes on where it stopped."
+        ) from e
 
 
 def _write_errors(results: Results, output: Path) -> tuple[int, int, Path]:

@@ -26,8 +26,15 @@ CARRIED = {
     )
 }
 
-# Encoders are made by classes of transformers itself, from nothing that asks for code.
-CODE_OF_A_CONFIG = ("attn_implementation", "_attn_implementation", "auto_map")
+# Encoders are made by classes of transformers itself, from nothing that asks for code,
+# and with their default attention, which some versions do not choose anew where a
+# config says that it was chosen.
+CODE_OF_A_CONFIG = (
+    "attn_implementation",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "auto_map",
+)
 WIDE_MASK = ("bert", "electra", "mpnet", "roberta", "xlm-roberta")
 
 
