@@ -210,8 +210,8 @@ def _csv_errors(output: Path) -> Iterator[None]:
     except csv.Error as e:
         raise ValueError(
             f"{output} can't be written: {e}. Before Python 3.11 a CSV file can't hold "
-            "a NUL character, which one of the texts has: write .jsonl, or run this "
-            "again with a later Python, which goes on where it stopped."
+            "a NUL character, which one of the texts has: write another format, such "
+            "as .jsonl, or take a later Python."
         ) from e
 
 
