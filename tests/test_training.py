@@ -691,14 +691,64 @@ def test_other_optimizers_learn_too(bert, optimizer):
     assert math.isfinite(losses[-1])
 
 
-def test_averages_leave_predictions_usable(bert):
+def probabilities_of(nlp):
+    scored = nlp.get_pipe(NAME).predict(with_entities(nlp))
+    return numpy.concatenate([part.probabilities for part in scored])
+
+
+@pytest.mark.parametrize(
+    "make_optimizer", [Adam, RAdam], ids=["torch's Adam", "an optimizer of thinc"]
+)
+def test_averages_are_those_of_the_weights_of_all_steps(make_optimizer, bert):
     nlp, examples = initialized(bert)
-    optimizer = Adam(0.003, use_averages=True)
-    for _ in range(40):
+    optimizer = make_optimizer(0.003, use_averages=True)
+    expected: dict[str, torch.Tensor] = {}
+    for step in range(1, 41):
         nlp.update(examples, sgd=optimizer)
+        decay = (1 + step) / (10 + step)
+        for name, weight in weights_of(nlp).items():
+            # thinc's own begin at zero, of which nothing is left after 40 steps.
+            before = expected.get(name, torch.zeros_like(weight))
+            expected[name] = decay * before + (1 - decay) * weight
+    own = weights_of(nlp)
     with nlp.use_params(optimizer.averages):
+        for name, weight in weights_of(nlp).items():
+            torch.testing.assert_close(weight, expected[name], atol=1e-5, rtol=1e-4)
+            assert not torch.equal(weight, own[name])
         docs = nlp.pipe(with_entities(nlp))
         assert [triples_of(doc) for doc in docs] == gold_triples()
+    for name, weight in weights_of(nlp).items():
+        assert torch.equal(weight, own[name])
+
+
+def test_averages_are_saved_and_scored_and_given_back_after_an_error(bert, tmp_path):
+    nlp, examples = initialized(bert)
+    optimizer = Adam(0.003, use_averages=True)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    own = probabilities_of(nlp)
+    averages = nlp.get_pipe(NAME).model.use_params(optimizer.averages)
+    with pytest.raises(RuntimeError, match="the disk"), averages:
+        averaged = probabilities_of(nlp)
+        nlp.to_disk(tmp_path / "averaged")
+        raise RuntimeError("the disk")
+    assert not numpy.allclose(averaged, own, atol=1e-4)
+    numpy.testing.assert_array_equal(probabilities_of(nlp), own)
+    loaded = spacy.load(tmp_path / "averaged")
+    numpy.testing.assert_array_equal(probabilities_of(loaded), averaged)
+
+
+def test_frozen_and_other_components_weights_are_no_part_of_the_averages(bert):
+    nlp, examples = initialized(bert)
+    other, _ = initialized(bert)
+    module_of(nlp).instance_encoder.requires_grad_(False)
+    optimizer = Adam(0.003, use_averages=True)
+    nlp.update(examples, sgd=optimizer)
+    other.update(examples, sgd=optimizer)
+    shims = [get_shim(n.get_pipe(NAME).model).id for n in (nlp, other)]
+    names = [{name for key, name in optimizer.averages if key == id_} for id_ in shims]
+    assert not any(name.startswith("instance_encoder") for name in names[0])
+    assert names[1] == set(weights_of(other))
 
 
 def test_a_changed_weight_is_seen_by_the_cache(bert):

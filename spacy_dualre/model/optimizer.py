@@ -7,8 +7,13 @@ from typing import Any
 
 import torch
 from thinc.api import Optimizer
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .dual_encoder import DualEncoder
+
+# Of moving averages, as in thinc.
+MAX_DECAY = 0.9999
 
 
 class TorchAdam:
@@ -25,6 +30,8 @@ class TorchAdam:
         self.module = module
         groups = _groups(module, temperature_lr)
         self._optimizer = torch.optim.AdamW(groups, fused=True)
+        self._averages: dict[str, Tensor] = {}
+        self._n_averaged = 0
 
     @staticmethod
     def can_stand_for(optimizer: Optimizer) -> bool:
@@ -52,6 +59,26 @@ class TorchAdam:
             )
         self._optimizer.step()
         self._optimizer.zero_grad()
+
+    def average(self) -> dict[str, Tensor]:
+        """Take the weights of this step into their moving averages, with thinc's decay,
+        which makes about the last quarter of all steps count.
+
+        RETURNS (Dict[str, Tensor]): The average of each parameter, by its name. Later
+            calls change the same tensors.
+        """
+        weights = {
+            name: parameter.detach()
+            for name, parameter in self.module.named_parameters()
+            if parameter.requires_grad
+        }
+        if not self._averages:
+            self._averages = {name: weight.clone() for name, weight in weights.items()}
+        self._n_averaged += 1
+        decay = min((1 + self._n_averaged) / (10 + self._n_averaged), MAX_DECAY)
+        averages = [self._averages[name] for name in weights]
+        get_ema_multi_avg_fn(decay)(averages, list(weights.values()), None)
+        return self._averages
 
 
 def _groups(module: DualEncoder, temperature_lr: float) -> list[dict[str, Any]]:

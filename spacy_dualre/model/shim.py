@@ -2,15 +2,24 @@
 
 import json
 import warnings
-from collections.abc import Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, cast
 
 import srsly
 import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
-from thinc.api import Model, Optimizer, PyTorchShim, get_torch_default_device
+from thinc.api import (
+    Model,
+    Optimizer,
+    PyTorchShim,
+    get_torch_default_device,
+    torch2xp,
+    xp2torch,
+)
+from thinc.types import FloatsXd
+from torch import Tensor
 
 from ..encoding.descriptions import Descriptions
 from ..encoding.wordpieces import Pairs, PairTokenizer
@@ -213,10 +222,44 @@ class DualEncoderShim(PyTorchShim):
                 temperature_lr = self.settings.temperature_lr
                 self._optimizer = TorchAdam(self.module, temperature_lr)
             self._optimizer.step(optimizer)
+            if optimizer.averages is not None:
+                for name, average in self._optimizer.average().items():
+                    optimizer.averages[self.id, name] = cast(
+                        FloatsXd, torch2xp(average)
+                    )
         else:
             self._step_with_thinc(optimizer)
         self._n_changes += 1
         self._compiled = None
+
+    @contextmanager
+    def use_params(self, params: Mapping[Any, Any]) -> Iterator[None]:
+        """Have other weights for a while: those of `optimizer.averages`, with which
+        `spacy train` evaluates and saves where `use_averages` is set. thinc's own shim
+        looks for them by other keys than its optimizers give them.
+
+        params (Mapping[Tuple[int, str], FloatsXd]): Weights by the shim's id and the
+            name of a parameter. The others stay as they are.
+        YIELDS (None): Once.
+        """
+        parameters = {} if self._model is None else dict(self.module.named_parameters())
+        keys = {name: (self.id, name) for name in parameters}
+        given = {
+            name: xp2torch(params[key]) for name, key in keys.items() if key in params
+        }
+        own = {name: parameters[name].detach().clone() for name in given}
+        self._set_weights(given)
+        try:
+            yield
+        finally:
+            self._set_weights(own)
+
+    def _set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, weight in weights.items():
+                parameter = self.module.get_parameter(name)
+                # thinc's optimizers had the temperature as an array (see below).
+                parameter.copy_(weight.reshape(parameter.shape))
 
     def _step_with_thinc(self, optimizer: Optimizer) -> None:
         # thinc's optimizers take no scalars.
