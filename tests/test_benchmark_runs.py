@@ -130,6 +130,24 @@ def test_length_of_a_training(runs, split, settings, steps, warmup, eval_every):
     assert given["--training.eval_frequency"] == str(eval_every)
 
 
+def test_fewer_documents_are_drawn_with_the_seed(runs, split, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs.subprocess, "run", lambda *args, **kwargs: None)
+
+    def drawn(variant, seed, n):
+        run = runs.Run("scierc", "e", variant, seed, train_docs=n)
+        commands = runs.train(run, split, tmp_path / "work" / run.name, -1)
+        path = runs.find_train(run, split)
+        assert f"--paths.train WORK/corpus/{path.name}" in commands[0]
+        docs = runs.read_docs(path, spacy.blank("en").vocab)
+        return [doc.text for doc in docs]
+
+    texts = [drawn("dual", seed, 4) for seed in range(6)]
+    assert [len(set(four)) for four in texts] == [4] * 6
+    assert len({tuple(sorted(four)) for four in texts}) > 1
+    assert drawn("linear", 5, 4) == texts[5]
+    assert drawn("linear", 5, 2) == texts[5][:2]
+
+
 def test_without_a_length_the_config_has_it(runs, split):
     arguments = runs.make_overrides(runs.Run("scierc", "e", "dual", 0), split)
     assert "--training.max_steps" not in arguments

@@ -17,8 +17,8 @@ class Run:
     variant (str): One of `VARIANTS`.
     seed (int): The seed.
     steps (Optional[int]): Training steps. None: those of the dataset's config.
-    train_docs (Optional[int]): How many documents of the training split are used, the
-        first ones. None: all.
+    train_docs (Optional[int]): How many documents of the training split are used,
+        drawn with the seed. None: all.
     passes (Optional[int]): Passes over the training documents, instead of steps.
     eval_every (Optional[int]): Steps between two evaluations. None: about a pass.
     learn_rate (Optional[float]): The highest learning rate. None: the config's.

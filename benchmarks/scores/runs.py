@@ -9,6 +9,7 @@ See docs/benchmarks.md.
 import json
 import os
 import platform
+import random
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.training import Example
 from spacy.util import minibatch
+from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
@@ -33,7 +35,7 @@ from benchmarks.datasets import DATASETS, MINILM, NAME, RESULTS, ROOT
 from benchmarks.scores.rows import Run, read_results
 from benchmarks.scores.variants import VARIANTS, overrides_of
 from spacy_dualre.component import DualRelationExtractor
-from spacy_dualre.doc_bins import load_doc_bin
+from spacy_dualre.doc_bins import load_doc_bin, new_doc_bin, read_docs
 from spacy_dualre.model.architectures import with_settings
 from spacy_dualre.model.scores import Scores
 from spacy_dualre.model.shim import get_shim
@@ -65,24 +67,21 @@ def make_overrides(run: Run, corpus: Path) -> list[str]:
     RETURNS (List[str]): Arguments for `spacy-dualre config`.
     """
     dataset = DATASETS[run.dataset]
-    train = corpus / "train.spacy"
     changes: dict[str, Any] = {
-        "paths.train": train,
+        "paths.train": find_train(run, corpus),
         "paths.dev": corpus / "dev.spacy",
         "paths.predicates": dataset.predicates,
         "system.seed": run.seed,
         f"components.{NAME}.model.encoder": run.encoder,
         **overrides_of(run.variant),
     }
-    if run.train_docs:
-        changes["corpora.train.limit"] = run.train_docs
     if run.learn_rate:
         changes["training.optimizer.learn_rate.initial_rate"] = run.learn_rate
     for change in run.overrides.split():
         key, _, value = change.partition("=")
         changes[key] = value
     config = dataset.make_config(parse_config_overrides(_arguments(changes)))
-    n_docs = run.train_docs or len(load_doc_bin(train))
+    n_docs = run.train_docs or len(load_doc_bin(corpus / "train.spacy"))
     one_pass = -(-n_docs // config["training"]["batcher"]["size"])
     steps = run.steps or (run.passes or 0) * one_pass
     if steps:
@@ -95,6 +94,24 @@ def make_overrides(run: Run, corpus: Path) -> list[str]:
     return _arguments(changes)
 
 
+def find_train(run: Run, corpus: Path) -> Path:
+    """RETURNS (Path): What a run is trained on: the split, or what is drawn from it."""
+    drawn = f"-{run.train_docs}-{run.seed}" if run.train_docs else ""
+    return corpus / f"train{drawn}.spacy"
+
+
+def draw(run: Run, corpus: Path) -> None:
+    """Draw the training documents of a run, with its seed. Of a seed the more documents
+    hold the fewer, and every variant has the same.
+
+    run (Run): The run.
+    corpus (Path): The converted corpus.
+    """
+    docs = list(read_docs(corpus / "train.spacy", Vocab()))
+    random.Random(run.seed).shuffle(docs)
+    new_doc_bin(docs[: run.train_docs]).to_disk(find_train(run, corpus))
+
+
 def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
     """Train a pipeline.
 
@@ -104,6 +121,8 @@ def train(run: Run, corpus: Path, folder: Path, gpu: int) -> list[str]:
     gpu (int): The GPU's number, -1 for the CPU.
     RETURNS (List[str]): The commands that were run.
     """
+    if run.train_docs:
+        draw(run, corpus)
     config, curve = folder / "config.cfg", folder / CURVE_FILE
     curve.unlink(missing_ok=True)  # or the new one is not written
     logger = {"@loggers": "spacy.ConsoleLogger.v2", "output_file": curve}
@@ -319,7 +338,7 @@ def main(
         int | None, typer.Option(help="Training steps, instead of passes")
     ] = None,
     train_docs: Annotated[
-        int | None, typer.Option(help="Training documents, for a smaller run")
+        int | None, typer.Option(help="So many training documents, drawn with the seed")
     ] = None,
     eval_every: Annotated[
         int | None,
