@@ -67,17 +67,13 @@ class TorchAdam:
         RETURNS (Dict[str, Tensor]): The average of each parameter, by its name. Later
             calls change the same tensors.
         """
-        weights = {
-            name: parameter.detach()
-            for name, parameter in self.module.named_parameters()
-            if parameter.requires_grad
-        }
+        weights = {k: v.detach() for k, v in self.module.named_parameters()}
         if not self._averages:
             self._averages = {name: weight.clone() for name, weight in weights.items()}
         self._n_averaged += 1
         decay = min((1 + self._n_averaged) / (10 + self._n_averaged), MAX_DECAY)
-        averages = [self._averages[name] for name in weights]
-        get_ema_multi_avg_fn(decay)(averages, list(weights.values()), None)
+        update = get_ema_multi_avg_fn(decay)
+        update(list(self._averages.values()), list(weights.values()), None)
         return self._averages
 
 
