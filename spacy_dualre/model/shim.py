@@ -19,7 +19,6 @@ from thinc.api import (
     xp2torch,
 )
 from thinc.types import FloatsXd
-from torch import Tensor
 
 from ..encoding.descriptions import Descriptions
 from ..encoding.wordpieces import Pairs, PairTokenizer
@@ -242,24 +241,17 @@ class DualEncoderShim(PyTorchShim):
             name of a parameter. The others stay as they are.
         YIELDS (None): Once.
         """
-        parameters = {} if self._model is None else dict(self.module.named_parameters())
-        keys = {name: (self.id, name) for name in parameters}
-        given = {
-            name: xp2torch(params[key]) for name, key in keys.items() if key in params
-        }
-        own = {name: parameters[name].detach().clone() for name in given}
-        self._set_weights(given)
+        parameters = () if self._model is None else self.module.named_parameters()
+        own = {k: v.detach().clone() for k, v in parameters if (self.id, k) in params}
+        if not own:
+            yield
+            return
+        given = {name: xp2torch(params[self.id, name]) for name in own}
+        self.module.load_state_dict(given, strict=False)
         try:
             yield
         finally:
-            self._set_weights(own)
-
-    def _set_weights(self, weights: Mapping[str, Tensor]) -> None:
-        with torch.no_grad():
-            for name, weight in weights.items():
-                parameter = self.module.get_parameter(name)
-                # thinc's optimizers had the temperature as an array (see below).
-                parameter.copy_(weight.reshape(parameter.shape))
+            self.module.load_state_dict(own, strict=False)
 
     def _step_with_thinc(self, optimizer: Optimizer) -> None:
         # thinc's optimizers take no scalars.
