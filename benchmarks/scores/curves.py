@@ -39,11 +39,11 @@ def plot(recorded: dict[str, list[dict[str, Any]]], path: Path) -> None:
     for axes, (dataset, rows) in zip(panels.flat, recorded.items()):
         curves = curves_of(rows)
         encoders = list(dict.fromkeys(encoder for encoder, *_ in curves))
-        for encoder, variant, points in curves:
+        for encoder, model, points in curves:
             x, y = zip(*points)
             style = LINES[encoders.index(encoder)]
-            (line,) = axes.plot(x, y, style, marker=".", color=COLORS[variant], lw=1.2)
-            shown[f"{TITLES[variant]}, {ENCODERS.get(encoder, encoder)}"] = line
+            (line,) = axes.plot(x, y, style, marker=".", color=COLORS[model], lw=1.2)
+            shown[f"{TITLES[model]}, {ENCODERS.get(encoder, encoder)}"] = line
         own = DATASETS[dataset]
         axes.set(title=own.title, xlabel="steps", ylabel=f"dev {own.measure} F1")
         axes.set_xlim(left=0)

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from benchmarks.datasets import DATASETS
 from benchmarks.scores.rows import Run
-from benchmarks.scores.variants import VARIANTS
+from benchmarks.scores.variants import VARIANTS, linear_of
 
 # Those that the page misses where they were not run.
 ENCODERS = {"all-MiniLM-L6-v2": "MiniLM-L6", "all-mpnet-base-v2": "MPNet-base"}
@@ -42,20 +43,38 @@ def group_runs(rows: list[dict[str, Any]]) -> Groups:
     return {group: groups[group] for group in sorted(groups, key=place)}
 
 
-def longest_duals(groups: Groups) -> dict[str, Run]:
-    """Find the dual encoder of each encoder that was trained longest, of those that
-    have a linear head to compare with.
+def best_duals(groups: Groups) -> dict[str, Run]:
+    """Find the dual encoder of each encoder whose training was best on dev, of those
+    that have a linear head to compare with: the mean of both decides.
 
     groups (Groups): The runs of a dataset.
     RETURNS (Dict[str, Run]): Its group, by the encoder's name.
     """
     duals: dict[str, Run] = {}
+    found: dict[str, float] = {}
     for group, rows in groups.items():
-        if group.variant == "dual" and replace(group, variant="linear") in groups:
-            best = duals.get(group.encoder)
-            if best is None or longest_of(rows) > longest_of(groups[best]):
-                duals[group.encoder] = group
+        linear = groups.get(linear_group(group), [])
+        if linear is rows or not _are_tested(rows) or not _are_tested(linear):
+            continue
+        score = _dev_score(rows, "dual") + _dev_score(linear, "head")
+        if score > found.get(group.encoder, -1.0):
+            found[group.encoder] = score
+            duals[group.encoder] = group
     return duals
+
+
+def linear_group(group: Run) -> Run:
+    """RETURNS (Run): The group of the linear heads that a group is compared with."""
+    return replace(group, variant=linear_of(group.variant))
+
+
+def _are_tested(rows: list[dict[str, Any]]) -> bool:
+    return bool(rows) and all("test" in row["scores"] for row in rows)
+
+
+def _dev_score(rows: list[dict[str, Any]], way: str) -> float:
+    name = f"rel_{DATASETS[rows[0]['dataset']].measure}_f"
+    return mean(row["scores"]["dev"][way][name] for row in rows)
 
 
 def longest_of(rows: list[dict[str, Any]]) -> int:
@@ -76,15 +95,15 @@ def curves_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, list[list[floa
     """Find the curves that the summary's trainings have.
 
     rows (List[Dict[str, Any]]): The recorded runs of a dataset.
-    RETURNS (List[Tuple[str, str, List[List[float]]]]): Encoder, variant and the points,
-        step and F1 in percent, of every run that has them.
+    RETURNS (List[Tuple[str, str, List[List[float]]]]): Encoder, model ("linear" or
+        "dual") and the points, step and F1 in percent, of every run that has them.
     """
     groups = group_runs(rows)
     found = []
-    for encoder, group in longest_duals(groups).items():
-        for variant in ("linear", "dual"):
-            for row in groups[replace(group, variant=variant)]:
+    for encoder, group in best_duals(groups).items():
+        for model, own in (("linear", linear_group(group)), ("dual", group)):
+            for row in groups[own]:
                 # Before the first step there is nothing to see.
                 points = [[x, 100 * y] for x, y in row.get("dev_curve") or () if x]
-                found += [(encoder, variant, points)] if points else []
+                found += [(encoder, model, points)] if points else []
     return found
