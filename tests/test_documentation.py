@@ -42,8 +42,11 @@ COMMANDS = [
 
 
 @pytest.fixture
-def project(tmp_path, trained_path, monkeypatch):
-    """A folder with a trained pipeline and a corpus where the pages have them."""
+def project(tmp_path, trained_path, bert, monkeypatch):
+    """A folder with a trained pipeline, an encoder and a corpus where the pages have
+    them.
+    """
+    shutil.copytree(bert, tmp_path / "downloaded")
     shutil.copytree(trained_path, tmp_path / "training" / "model-best")
     (tmp_path / "corpus").mkdir()
     for split in ("train", "dev", "test"):
