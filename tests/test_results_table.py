@@ -351,6 +351,22 @@ def test_the_summary_compares_the_trainings_that_are_best_on_dev(table, results)
     )
 
 
+def test_the_summary_has_models_of_the_best_step_only(table):
+    rows = [
+        make_row(variant, 0, f, COUNTS, scored=scored)
+        for variant, f, scored in (
+            ("linear", 0.5, "best"),
+            ("dual", 0.25, "best"),
+            ("linear", 0.9, "last"),
+            ("dual", 0.9, "last"),
+            # A head alone, too, though by its name none of those of today.
+            ("document-linear", 0.9, "best"),
+        )
+    ]
+    (line,) = table.summary_table({"scierc": rows})[2:]
+    assert "| dual |" in line and "| 50.00 | 25.00 |" in line
+
+
 def test_the_summary_says_where_the_seeds_differ(table):
     rows = [make_row("linear", 0, counts=COUNTS), make_row("dual", 1, counts=COUNTS)]
     assert "| no common seed |" in table.summary_table({"scierc": rows})[2]

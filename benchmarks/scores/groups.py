@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.datasets import DATASETS
 from benchmarks.scores.rows import Run
-from benchmarks.scores.variants import VARIANTS, linear_of
+from benchmarks.scores.variants import VARIANTS, is_linear, linear_of
 
 # Those that the page misses where they were not run.
 ENCODERS = {"all-MiniLM-L6-v2": "MiniLM-L6", "all-mpnet-base-v2": "MPNet-base"}
@@ -45,22 +45,29 @@ def group_runs(rows: list[dict[str, Any]]) -> Groups:
 
 def best_duals(groups: Groups) -> dict[str, Run]:
     """Find the dual encoder of each encoder whose training was best on dev, of those
-    that have a linear head to compare with: the mean of both decides.
+    whose best model is scored and that have a linear head to compare with: the mean of
+    both decides.
 
     groups (Groups): The runs of a dataset.
     RETURNS (Dict[str, Run]): Its group, by the encoder's name.
     """
-    duals: dict[str, Run] = {}
-    found: dict[str, float] = {}
-    for group, rows in groups.items():
-        linear = groups.get(linear_group(group), [])
-        if linear is rows or not _are_tested(rows) or not _are_tested(linear):
-            continue
-        score = _dev_score(rows, "dual") + _dev_score(linear, "head")
-        if score > found.get(group.encoder, -1.0):
-            found[group.encoder] = score
-            duals[group.encoder] = group
-    return duals
+
+    def dev_score(group: Run) -> float:
+        linear = groups[linear_group(group)]
+        return _dev_score(groups[group], "dual") + _dev_score(linear, "head")
+
+    compared = [
+        group
+        for group in groups
+        if group.scored == "best"
+        and not is_linear(group.variant)
+        and linear_group(group) in groups
+        and is_scored(groups[group] + groups[linear_group(group)], "test")
+    ]
+    return {
+        encoder: max((g for g in compared if g.encoder == encoder), key=dev_score)
+        for encoder in dict.fromkeys(group.encoder for group in compared)
+    }
 
 
 def linear_group(group: Run) -> Run:
@@ -68,8 +75,9 @@ def linear_group(group: Run) -> Run:
     return replace(group, variant=linear_of(group.variant))
 
 
-def _are_tested(rows: list[dict[str, Any]]) -> bool:
-    return bool(rows) and all("test" in row["scores"] for row in rows)
+def is_scored(rows: list[dict[str, Any]], split: str) -> bool:
+    """RETURNS (bool): Whether all of some runs were scored on a split."""
+    return all(split in row["scores"] for row in rows)
 
 
 def _dev_score(rows: list[dict[str, Any]], way: str) -> float:

@@ -24,10 +24,12 @@ from benchmarks.scores.groups import (
     Groups,
     best_duals,
     group_runs,
+    is_scored,
     linear_group,
     longest_of,
 )
 from benchmarks.scores.rows import Run, read_results
+from benchmarks.scores.variants import is_linear
 from spacy_dualre.corpora import CORPORA
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -149,7 +151,7 @@ def result_table(dataset: str, groups: Groups) -> list[str]:
             cells.append(easier if measure == "micro" else "-")
             cells.append(f"{mean(row['seconds']['train'] for row in rows) / 60:.1f}")
             # A dual run encodes descriptions even for its head.
-            split = "test" if _is_scored(rows, "test") else "dev"
+            split = "test" if is_scored(rows, "test") else "dev"
             speed = f"{mean(row['pairs_per_s'][split] for row in rows):.1f}"
             cells.append("-" if shown == "head" else speed)
             body.append(cells)
@@ -166,7 +168,7 @@ def comparison_table(dataset: str, groups: Groups) -> list[str]:
     """
     body = []
     for group, rows in groups.items():
-        if group.variant.endswith("linear"):
+        if is_linear(group.variant):
             continue
         linear = groups.get(linear_group(group), [])
         common = _tested(rows) & _tested(linear)
@@ -322,12 +324,8 @@ def _seeds(rows: list[dict[str, Any]]) -> str:
     return ", ".join(str(row["seed"]) for row in rows)
 
 
-def _is_scored(rows: list[dict[str, Any]], split: str) -> bool:
-    return all(split in row["scores"] for row in rows)
-
-
 def _score(rows: list[dict[str, Any]], split: str, way: str, name: str) -> str:
-    if not _is_scored(rows, split):
+    if not is_scored(rows, split):
         return "-"
     values = [100 * row["scores"][split][way][name] for row in rows]
     spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""

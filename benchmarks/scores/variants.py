@@ -32,6 +32,11 @@ def overrides_of(variant: str) -> dict[str, Any]:
     return {f"components.{NAME}.{key}": value for key, value in changes}
 
 
+def is_linear(variant: str) -> bool:
+    """RETURNS (bool): Whether a variant is a linear head alone."""
+    return variant.endswith("linear")
+
+
 def linear_of(variant: str) -> str:
     """Find the linear head that a variant is compared with.
 
