@@ -124,21 +124,23 @@ class PairTokenizer:
         """
         if not texts:
             return []
+        distinct = list(dict.fromkeys(texts))  # the same entities, again and again
         tokenized: list[list[int]] = self.tokenizer(
-            texts,
+            distinct,
             add_special_tokens=False,
             return_attention_mask=False,
             return_token_type_ids=False,
             split_special_tokens=True,
             verbose=False,
         )["input_ids"]
-        if not self._spelled:
-            return tokenized
-        unknown = self.tokenizer.unk_token_id
-        return [
-            [unknown if i in self._spelled else i for i in wordpieces]
-            for wordpieces in tokenized
-        ]
+        if self._spelled:
+            unknown = self.tokenizer.unk_token_id
+            tokenized = [
+                [unknown if i in self._spelled else i for i in wordpieces]
+                for wordpieces in tokenized
+            ]
+        of_text = dict(zip(distinct, tokenized))
+        return [of_text[text] for text in texts]
 
     def locate(self, batch: Sequence[Candidates]) -> Pairs:
         """Tokenize some Docs and locate their pairs in the wordpieces.
