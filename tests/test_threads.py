@@ -1,11 +1,15 @@
 """Threads that share a pipeline get what they would get one after the other."""
 
+import json
+import multiprocessing
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy
 import pytest
 import spacy
+from processes import run_process
 from spacy.tokens import Doc, Span
 from tiny_corpus import PREDICATES, make_pipeline, train
 
@@ -88,3 +92,67 @@ def test_predicates_can_be_set_meanwhile(component, hasty_threads):
     for i, one in enumerate(found):
         right = expected[widths.index(one.shape[1])][i]
         assert one == pytest.approx(right, abs=1e-4)
+
+
+FORK = """
+import json, multiprocessing, os, signal, sys
+import spacy
+from tiny_corpus import make_examples, with_entities
+
+SECONDS = 100  # a wait for threads has no end
+
+def many_docs(nlp):
+    return with_entities(nlp) * 50
+
+def in_child(work):
+    child = os.fork()
+    if not child:
+        signal.alarm(SECONDS)
+        work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+def in_worker(work):
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join(SECONDS)
+    worker.kill()
+    return worker.exitcode == 0
+
+if __name__ == "__main__":
+    nlp = spacy.load(sys.argv[1])
+    component = nlp.get_pipe("dual_relation_extractor")
+    component.predict(many_docs(nlp))  # starts threads
+    ended = {
+        "predict": in_child(lambda: component.predict(many_docs(nlp))),
+        "update": in_child(lambda: nlp.update(make_examples(nlp) * 50)),
+        "load": in_child(lambda: [*spacy.load(sys.argv[1]).pipe(many_docs(nlp))]),
+        "worker": in_worker(lambda: component.predict(many_docs(nlp))),
+    }
+    json.dump(ended, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def ended_in_forks(trained, tmp_path_factory):
+    """What came to an end in processes that were forked from one with threads."""
+    folder = tmp_path_factory.mktemp("forks")
+    trained.to_disk(folder / "model")
+    script = folder / "fork.py"
+    script.write_text(FORK)
+    environment = {
+        "OMP_NUM_THREADS": "2",
+        "TOKENIZERS_PARALLELISM": "true",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    arguments = ("-W", "ignore", script, folder / "model")
+    return json.loads(run_process(*arguments, **environment)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="needs fork"
+)
+@pytest.mark.parametrize("work", ["predict", "update", "load", "worker"])
+def test_forked_process_does_not_wait_for_threads_that_it_has_not(ended_in_forks, work):
+    assert ended_in_forks[work]
