@@ -1,4 +1,6 @@
-"""Threads that share a pipeline get what they would get one after the other."""
+"""Threads that share a pipeline get what they would get one after the other, and forked
+processes do without threads.
+"""
 
 import json
 import multiprocessing
