@@ -5,6 +5,10 @@ import os
 
 import torch
 
+PARALLELISM = "TOKENIZERS_PARALLELISM"
+# What it was before each fork that is under way: two threads may fork at once.
+_parallelism: list[str | None] = []
+
 
 def limit_threads() -> None:
     """Give the workers of `nlp.pipe(n_process=...)` one thread each, so that together
@@ -15,12 +19,25 @@ def limit_threads() -> None:
         torch.set_num_threads(1)
 
 
-def _use_one_thread() -> None:
-    torch.set_num_threads(1)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def _before_fork() -> None:
+    _parallelism.append(os.environ.get(PARALLELISM))
+    os.environ[PARALLELISM] = "false"
+
+
+def _in_parent() -> None:
+    before = _parallelism.pop()
+    if before is None:
+        del os.environ[PARALLELISM]
+    else:
+        os.environ[PARALLELISM] = before
 
 
 # A forked process has none of the threads that OpenMP and the tokenizers have started,
 # and would wait for them for ever, whoever forked it and whatever OMP_NUM_THREADS says.
+# The tokenizers look while it is forked, and would write a note about it.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_use_one_thread)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_in_parent,
+        after_in_child=lambda: torch.set_num_threads(1),
+    )

@@ -4,6 +4,7 @@ processes do without threads.
 
 import json
 import multiprocessing
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from spacy.tokens import Doc, Span
 from tiny_corpus import PREDICATES, make_pipeline, train
 
 from spacy_dualre.model.architectures import with_settings
+from spacy_dualre.threads import PARALLELISM
 
 PEOPLE = ["Nora", "Ian", "Ada", "Omar", "Lena", "Ravi", "Tess", "Hugo", "Mina", "Paul"]
 PLACES = ["Rome", "Oslo", "Bonn", "Lyon", "Cork", "Turin"]
@@ -96,6 +98,28 @@ def test_predicates_can_be_set_meanwhile(component, hasty_threads):
         assert one == pytest.approx(right, abs=1e-4)
 
 
+needs_fork = pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="needs fork"
+)
+
+
+@needs_fork
+@pytest.mark.parametrize("setting", [None, "true", "false"])
+def test_tokenizers_have_nothing_to_say_of_a_fork(
+    component, setting, monkeypatch, capfd
+):
+    monkeypatch.setenv(PARALLELISM, setting or "true")
+    component.predict([make_doc(0)])
+    if setting is None:
+        monkeypatch.delenv(PARALLELISM)
+    child = os.fork()
+    if not child:
+        os._exit(0 if os.environ[PARALLELISM] == "false" else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.environ.get(PARALLELISM) == setting
+    assert capfd.readouterr().err == ""
+
+
 FORK = """
 import json, multiprocessing, os, signal, sys
 import spacy
@@ -152,9 +176,7 @@ def ended_in_forks(trained, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="needs fork"
-)
+@needs_fork
 @pytest.mark.parametrize("work", ["predict", "update", "load", "worker"])
 def test_forked_process_does_not_wait_for_threads_that_it_has_not(ended_in_forks, work):
     assert ended_in_forks[work]
