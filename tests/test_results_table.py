@@ -6,7 +6,8 @@ import pytest
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 COMPONENT = "components.dual_relation_extractor"
-PAGE = "Before.\n\n{}\nold\n{}\n\nBetween.\n\n{}\nold\n{}\n\nAfter.\n"
+PART = "{}\nold\n{}\n\nBetween.\n\n"
+PAGE = f"Before.\n\n{PART}{PART}{PART}After.\n"
 
 
 @pytest.fixture(scope="module")
@@ -306,14 +307,15 @@ def test_a_run_that_was_scored_on_dev_only_is_not_compared(table, results):
 def test_only_what_is_between_the_markers_changes(table, pages, results, tmp_path):
     folder = results(make_row("dual", counts=COUNTS), make_row(counts=COUNTS))
     page = tmp_path / "page.md"
-    marks = [*pages.marks("summary"), *pages.marks()]
+    marks = [*pages.marks("summary"), *pages.marks("documents"), *pages.marks()]
     page.write_text(PAGE.format(*marks), encoding="utf8")
     table.main(folder, page)
     once = page.read_text("utf8")
     assert "old" not in once
     assert once.startswith(f"Before.\n\n{marks[0]}\n")
     assert f"{marks[1]}\n\nBetween.\n\n{marks[2]}\n" in once
-    assert once.endswith(f"{marks[3]}\n\nAfter.\n")
+    assert f"{marks[3]}\n\nBetween.\n\n{marks[4]}\n" in once
+    assert once.endswith(f"{marks[5]}\n\nBetween.\n\nAfter.\n")
     table.main(folder, page)
     assert page.read_text("utf8") == once
 
@@ -388,6 +390,56 @@ def test_curves_are_those_of_the_trainings_that_the_summary_compares(import_benc
         ("all-MiniLM-L6-v2", "linear", points),
         ("all-MiniLM-L6-v2", "dual", points),
     ]
+
+
+@pytest.fixture
+def rows_by_documents():
+    """Trainings on 35 and 175 of SciERC's 350 documents and on all, and their F1."""
+    sizes = {
+        ("levitated", 35): (0.3, 0.25),
+        ("levitated", 175): (0.4, 0.45),
+        # Better on dev than the line before, and than all documents.
+        ("dual", 175): (0.7, 0.75),
+        ("dual", None): (0.5, 0.625),
+    }
+    return [
+        make_row(variant, seed, f, COUNTS, train_docs=n, dev_curve=[[8, 0.5]])
+        for (dual, n), scores in sizes.items()
+        for variant, f in zip(
+            ("linear" if dual == "dual" else "levitated-linear", dual), scores
+        )
+        for seed in (0, 1)
+    ]
+
+
+def test_trainings_by_the_number_of_documents(table, rows_by_documents):
+    lines = table.documents_table({"scierc": rows_by_documents, "biored": []})
+    cells = [line.split(" | ") for line in lines[2:]]
+    assert [line[2:5] + line[6:8] for line in cells] == [
+        ["35 (10 %)", "levitated", "8", "30.00 ± 0.00", "25.00 ± 0.00"],
+        ["175 (50 %)", "dual", "8", "70.00 ± 0.00", "75.00 ± 0.00"],
+        ["350 (100 %)", "dual", "8", "50.00 ± 0.00", "62.50 ± 0.00"],
+    ]
+
+
+def test_the_summary_has_trainings_on_all_documents_only(table, rows_by_documents):
+    (line,) = table.summary_table({"scierc": rows_by_documents})[2:]
+    assert "| 50.00 ± 0.00 | 62.50 ± 0.00 |" in line
+
+
+def test_there_is_no_curve_by_documents_where_all_trainings_have_all(table):
+    rows = [make_row("linear", counts=COUNTS), make_row("dual", counts=COUNTS)]
+    assert len(table.documents_table({"scierc": rows})) == 2
+
+
+def test_plots(import_benchmark, results, rows_by_documents, tmp_path):
+    curves = import_benchmark("scores.curves")
+    curves.main(results(make_row("linear"), make_row("dual")), tmp_path / "whole")
+    assert [path.name for path in (tmp_path / "whole").iterdir()] == ["dev.svg"]
+    curves.main(results(*rows_by_documents), tmp_path / "plots")
+    for name in ("dev.svg", "documents.svg"):
+        plot = (tmp_path / "plots" / name).read_text("utf8")
+        assert all(text in plot for text in ("SciERC", "linear head", "dual encoder"))
 
 
 def test_trainings_whose_last_step_is_scored_are_folded_away(table, results):

@@ -1,5 +1,6 @@
 """Groups of recorded runs that differ in nothing but the seed."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -44,12 +45,39 @@ def group_runs(rows: list[dict[str, Any]]) -> Groups:
 
 
 def best_duals(groups: Groups) -> dict[str, Run]:
-    """Find the dual encoder of each encoder whose training was best on dev, of those
-    whose best model is scored and that have a linear head to compare with: the mean of
-    both decides.
+    """Find the dual encoder of each encoder whose training on all documents was best on
+    dev.
 
     groups (Groups): The runs of a dataset.
     RETURNS (Dict[str, Run]): Its group, by the encoder's name.
+    """
+    return {
+        encoder: group
+        for (encoder, train_docs), group in _best_duals(groups).items()
+        if train_docs is None
+    }
+
+
+def duals_by_documents(groups: Groups) -> dict[str, list[Run]]:
+    """Find the dual encoder whose training was best on dev for each number of training
+    documents, of the encoders that were trained on fewer than all.
+
+    groups (Groups): The runs of a dataset.
+    RETURNS (Dict[str, List[Run]]): The groups, by the encoder's name; all documents
+        come last.
+    """
+    best = _best_duals(groups)
+    return {
+        encoder: [group for (own, _), group in best.items() if own == encoder]
+        for encoder, train_docs in best
+        if train_docs
+    }
+
+
+def _best_duals(groups: Groups) -> dict[tuple[str, int | None], Run]:
+    """The dual encoders whose training was best on dev, by encoder and number of
+    training documents, None for all, which come last. Only those whose best model is
+    scored and that have a linear head to compare with; the mean of both decides.
     """
 
     def dev_score(group: Run) -> float:
@@ -64,10 +92,11 @@ def best_duals(groups: Groups) -> dict[str, Run]:
         and linear_group(group) in groups
         and is_scored(groups[group] + groups[linear_group(group)], "test")
     ]
-    return {
-        encoder: max((g for g in compared if g.encoder == encoder), key=dev_score)
-        for encoder in dict.fromkeys(group.encoder for group in compared)
-    }
+    best: dict[tuple[str, int | None], Run] = {}
+    for group in sorted(compared, key=lambda group: group.train_docs or sys.maxsize):
+        key = group.encoder, group.train_docs
+        best[key] = max(best.get(key, group), group, key=dev_score)
+    return best
 
 
 def linear_group(group: Run) -> Run:

@@ -23,6 +23,7 @@ from benchmarks.scores.groups import (
     ENCODERS,
     Groups,
     best_duals,
+    duals_by_documents,
     group_runs,
     is_scored,
     linear_group,
@@ -36,6 +37,15 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 MAIN_VARIANTS = ("linear", "dual", "contrastive", "no-spans", "tied")
 WAYS = {"dual": "", "mean": ", mean of both", "head": ", its own head"}
 N_RESAMPLES = 10_000
+# What `_comparison` returns.
+COMPARED = (
+    "variant",
+    "steps",
+    "seeds",
+    "linear head",
+    "dual encoder",
+    "gain (95 % interval)",
+)
 EARLIER = "Earlier, shorter trainings, whose last step is scored"
 
 
@@ -83,40 +93,49 @@ def summary_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
     for dataset, rows in recorded.items():
         groups = group_runs(rows)
         for encoder, group in best_duals(groups).items():
-            ours, theirs = groups[group], groups[linear_group(group)]
-            measure = DATASETS[dataset].measure
-            scores = [
-                _score(own, "test", way, f"rel_{measure}_f")
-                for own, way in ((theirs, "head"), (ours, "dual"))
-            ]
-            common = _tested(ours) & _tested(theirs)
-            gain = "no common seed"
-            if common:
-                left, right = (
-                    [row for row in side if row["seed"] in common]
-                    for side in (ours, theirs)
-                )
-                points, low, high, _ = bootstrap(dataset, left, right, "dual")
-                gain = f"{100 * points:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
-            body.append(
-                [
-                    *(DATASETS[dataset].title, measure),
-                    *(ENCODERS.get(encoder, encoder), group.variant),
-                    str(longest_of(ours)),
-                    *(f"{_seeds(theirs)}; {_seeds(ours)}", *scores, gain),
-                ]
-            )
-    header = [
-        "corpus",
-        "F1",
-        "encoder",
-        "variant",
-        "steps",
-        "seeds",
-        "linear head",
-        "dual encoder",
+            own = DATASETS[dataset]
+            first = [own.title, own.measure, ENCODERS.get(encoder, encoder)]
+            body.append([*first, *_comparison(dataset, groups, group)])
+    return make_table(["corpus", "F1", "encoder", *COMPARED], body)
+
+
+def documents_table(recorded: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Compare the dual encoder with the linear head by the number of training
+    documents, where trainings on fewer than all are recorded.
+
+    recorded (Dict[str, List[Dict[str, Any]]]): The recorded runs of each dataset.
+    RETURNS (List[str]): The lines of the table: a line for each dataset and number.
+    """
+    body = []
+    for dataset, rows in recorded.items():
+        groups = group_runs(rows)
+        n_all = CORPORA[dataset].counts["train"]["documents"]
+        for encoder, duals in duals_by_documents(groups).items():
+            for group in duals:
+                size = group.train_docs or n_all
+                first = [DATASETS[dataset].title, ENCODERS.get(encoder, encoder)]
+                first.append(f"{size:,} ({100 * size / n_all:.0f} %)")
+                body.append([*first, *_comparison(dataset, groups, group)])
+    return make_table(["corpus", "encoder", "training documents", *COMPARED], body)
+
+
+def _comparison(dataset: str, groups: Groups, group: Run) -> list[str]:
+    """The cells of a dual encoder and the linear head that it is compared with."""
+    ours, theirs = groups[group], groups[linear_group(group)]
+    scores = [
+        _score(own, "test", way, f"rel_{DATASETS[dataset].measure}_f")
+        for own, way in ((theirs, "head"), (ours, "dual"))
     ]
-    return make_table([*header, "gain (95 % interval)"], body)
+    common = _tested(ours) & _tested(theirs)
+    gain = "no common seed"
+    if common:
+        left, right = (
+            [row for row in side if row["seed"] in common] for side in (ours, theirs)
+        )
+        points, low, high, _ = bootstrap(dataset, left, right, "dual")
+        gain = f"{100 * points:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+    seeds = f"{_seeds(theirs)}; {_seeds(ours)}"
+    return [group.variant, str(longest_of(ours)), seeds, *scores, gain]
 
 
 def result_table(dataset: str, groups: Groups) -> list[str]:
@@ -310,8 +329,8 @@ def update(page: str, folder: Path) -> str:
     RETURNS (str): The page with the recorded runs.
     """
     recorded = {dataset: read_results(dataset, folder) for dataset in DATASETS}
-    summary = "\n".join([*summary_table(recorded), ""])
-    page = replace_generated(page, summary, "summary")
+    for part, make in (("summary", summary_table), ("documents", documents_table)):
+        page = replace_generated(page, "\n".join([*make(recorded), ""]), part)
     return replace_generated(page, make_tables(folder))
 
 

@@ -6,9 +6,7 @@ See docs/zero-shot.md.
 """
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean
 from typing import Annotated, Any
 
 import typer
@@ -19,14 +17,12 @@ from matplotlib import pyplot
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks.datasets import DATASETS, ROOT
-from benchmarks.plots import BLUE, GRAY, ORANGE, STYLE, save
+from benchmarks.plots import BLUE, GRAY, ORANGE, POINTS, STYLE, mean_and_reach, save
 from benchmarks.zero_shot.few import FEW_CORPORA
 from benchmarks.zero_shot.rows import RESULTS, read_rows
 from benchmarks.zero_shot.tables import SHOWN, group_few, is_of_another_model
 
 FOLDER = ROOT / "docs" / "zero-shot"
-# A bar reaches from the lowest to the highest draw or split.
-POINTS: dict[str, Any] = {"marker": ".", "capsize": 2, "lw": 1.2}
 SYSTEMS = {
     "linear": ("linear head, from the encoder", GRAY),
     "dual": ("dual encoder, from the encoder", ORANGE),
@@ -101,18 +97,6 @@ def plot_n_way(rows: list[dict[str, Any]], path: Path) -> None:
     axes.set(xlabel="properties to choose among", ylabel="macro F1")
     figure.legend(shown.values(), shown, frameon=False, loc="outside lower center")
     save(figure, path)
-
-
-def mean_and_reach(
-    values: Iterable[list[float]],
-) -> tuple[list[float], list[list[float]]]:
-    """RETURNS (Tuple[List[float], List[List[float]]]): In percent the mean at each
-    point, and how far below and above it values reach, as `errorbar` takes them.
-    """
-    points = [[100 * f for f in own] for own in values]
-    means = [mean(own) for own in points]
-    below = [m - min(own) for m, own in zip(means, points)]
-    return means, [below, [max(own) - m for m, own in zip(means, points)]]
 
 
 # fmt: off
