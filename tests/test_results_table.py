@@ -433,6 +433,7 @@ def test_there_is_no_curve_by_documents_where_all_trainings_have_all(table):
 
 
 def test_plots(import_benchmark, results, rows_by_documents, tmp_path):
+    pytest.importorskip("matplotlib")
     curves = import_benchmark("scores.curves")
     curves.main(results(make_row("linear"), make_row("dual")), tmp_path / "whole")
     assert [path.name for path in (tmp_path / "whole").iterdir()] == ["dev.svg"]
