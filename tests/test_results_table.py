@@ -427,6 +427,16 @@ def test_the_summary_has_trainings_on_all_documents_only(table, rows_by_document
     assert "| 50.00 ± 0.00 | 62.50 ± 0.00 |" in line
 
 
+def test_a_training_on_fewer_documents_leaves_its_variant_missing(
+    table, rows_by_documents
+):
+    fewer = [row for row in rows_by_documents if row["train_docs"]]
+    assert "MiniLM-L6 on any dataset" in table.missing_runs({"scierc": fewer})
+    assert "on SciERC (contrastive, no-spans, tied)" in table.missing_runs(
+        {"scierc": rows_by_documents}
+    )
+
+
 def test_there_is_no_curve_by_documents_where_all_trainings_have_all(table):
     rows = [make_row("linear", counts=COUNTS), make_row("dual", counts=COUNTS)]
     assert len(table.documents_table({"scierc": rows})) == 2

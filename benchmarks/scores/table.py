@@ -55,7 +55,7 @@ def describe(group: Run, way: str) -> str:
 
 
 def missing_runs(recorded: dict[str, list[dict[str, Any]]]) -> str:
-    """Name what was not run.
+    """Name what was not run on all training documents.
 
     recorded (Dict[str, List[Dict[str, Any]]]): The recorded runs of each dataset.
     RETURNS (str): A line; "" if nothing is missing.
@@ -65,7 +65,9 @@ def missing_runs(recorded: dict[str, list[dict[str, Any]]]) -> str:
         missing = {}
         for dataset, rows in recorded.items():
             own = {
-                row["variant"] for row in rows if Path(row["encoder"]).name == encoder
+                row["variant"]
+                for row in rows
+                if Path(row["encoder"]).name == encoder and not row["train_docs"]
             }
             missing[dataset] = [name for name in MAIN_VARIANTS if name not in own]
         if all(len(names) == len(MAIN_VARIANTS) for names in missing.values()):
