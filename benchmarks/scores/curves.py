@@ -110,13 +110,13 @@ def plot_documents(recorded: dict[str, list[dict[str, Any]]], path: Path) -> Non
     save(figure, path)
 
 
-# fmt: off
 def main(
-    results: Annotated[Path, typer.Argument(help="What runs.py recorded")] = RESULTS,
+    results: Annotated[
+        Path, typer.Argument(help="What runs.py recorded", exists=True)
+    ] = RESULTS,
     output: Annotated[Path, typer.Argument(help="The folder of the plots")] = FOLDER,
 ) -> None:
     """Plot F1 on dev by steps, and F1 on test by the number of training documents."""
-    # fmt: on
     recorded = {dataset: read_results(dataset, results) for dataset in DATASETS}
     with pyplot.rc_context(STYLE):
         plot_steps(recorded, output / "dev.svg")

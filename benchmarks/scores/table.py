@@ -353,13 +353,15 @@ def _score(rows: list[dict[str, Any]], split: str, way: str, name: str) -> str:
     return f"{mean(values):.2f}{spread}"
 
 
-# fmt: off
 def main(
-    results: Annotated[Path, typer.Argument(help="What runs.py recorded")] = RESULTS,
-    page: Annotated[Path, typer.Argument(help="The page to update")] = PAGE,
+    results: Annotated[
+        Path, typer.Argument(help="What runs.py recorded", exists=True)
+    ] = RESULTS,
+    page: Annotated[
+        Path, typer.Argument(help="The page to update", exists=True)
+    ] = PAGE,
 ) -> None:
     """Write the recorded runs into a page, as tables."""
-    # fmt: on
     page.write_text(update(page.read_text("utf8"), results), encoding="utf8")
     msg.good(f"Updated {page}")
 

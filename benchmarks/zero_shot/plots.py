@@ -99,13 +99,13 @@ def plot_n_way(rows: list[dict[str, Any]], path: Path) -> None:
     save(figure, path)
 
 
-# fmt: off
 def main(
-    results: Annotated[Path, typer.Argument(help="What zero_shot.py recorded")] = RESULTS,  # noqa: E501
+    results: Annotated[
+        Path, typer.Argument(help="What zero_shot.py recorded", exists=True)
+    ] = RESULTS,
     output: Annotated[Path, typer.Argument(help="The folder of the plots")] = FOLDER,
 ) -> None:
     """Plot what was measured."""
-    # fmt: on
     rows = read_rows(results)
     modes = {row["is"]["mode"] for row in rows}
     with pyplot.rc_context(STYLE):

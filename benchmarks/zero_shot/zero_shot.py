@@ -362,8 +362,10 @@ def refuse_unknown(what: str, names: Iterable[str], known: Collection[str]) -> N
 
 @app.command("table")
 def table_command(
-    results: Annotated[Path, RESULTS_OPTION] = RESULTS,
-    page: Annotated[Path, typer.Option(help="The page to update")] = PAGE,
+    results: Annotated[
+        Path, typer.Option(help="What was recorded", exists=True)
+    ] = RESULTS,
+    page: Annotated[Path, typer.Option(help="The page to update", exists=True)] = PAGE,
 ) -> None:
     """Write what is recorded into a page, as tables."""
     tables = make_tables(read_rows(results))
