@@ -1,9 +1,10 @@
 """BioC, JSON or XML: documents in passages, with mentions and relations.
 
-A relation between mentions has two `node`s (`refid`, the id of an annotation); the
-first is the subject. One between concepts has the infons `entity1` and `entity2`, as in
-BioRED; see `concept_relations` for how it is kept. The type of a mention or relation is
-its infon `type`, the concept of a mention its infon `identifier`.
+A relation between mentions has two `node`s (`refid`, the id of an annotation in the
+same passage or sentence, or else in the document); the first is the subject. One
+between concepts has the infons `entity1` and `entity2`, as in BioRED; see
+`concept_relations` for how it is kept. The type of a mention or relation is its infon
+`type`, the concept of a mention its infon `identifier`.
 """
 
 import re
@@ -66,10 +67,8 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     text = ""
     paragraphs = []
     mentions: list[Mention] = []
-    index: dict[str, int] = {}
     for passage in data["passages"]:
-        parts = [passage, *get_objects(passage, "sentences")]
-        for part in parts:
+        for part in (passage, *get_objects(passage, "sentences")):
             if part.get("text"):
                 offset = part["offset"]
                 if not len(text) <= offset < MAX_OFFSET:
@@ -81,26 +80,35 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
                 if part is passage:
                     paragraphs.append(offset)
                 text = text.ljust(offset) + part["text"]
-        for part in parts:
-            for annotation in get_objects(part, "annotations"):
-                id_ = str(annotation["id"])
-                index[id_] = len(mentions)
-                mentions.append(_read_mention(annotation, id_, doc_id, report))
+    # Of each id the mentions, and the part of the document that each is in.
+    index: dict[str, list[tuple[int, int]]] = {}
+    parts = _parts(data)
+    for number, part in enumerate(parts):
+        for annotation in get_objects(part, "annotations"):
+            id_ = str(annotation["id"])
+            index.setdefault(id_, []).append((number, len(mentions)))
+            mentions.append(_read_mention(annotation, id_, doc_id, report))
     relations = []
-    for row in _relations(data):
-        nodes = row.get("nodes") or []
-        ids = [str(node["refid"]) for node in nodes]
-        label = row["infons"].get("type")
+    for number, row in _relations(parts):
         if _is_of_concepts(row):
             continue  # add_concept_relations reads it
-        if len(ids) == 2 and label and all(id_ in index for id_ in ids):
-            relations.append((index[ids[0]], index[ids[1]], label))
-            continue
-        reason = "an argument is no mention"
-        if len(ids) != 2:
+        ends = []
+        for node in row.get("nodes") or ():
+            found = index.get(str(node["refid"]), [])
+            near = [mention for at, mention in found if at == number]
+            ends.append(near or [mention for _, mention in found])
+        label = row["infons"].get("type")
+        if len(ends) != 2:
             reason = "it has not two nodes"
         elif not label:
             reason = "it has no infon 'type'"
+        elif not all(ends):
+            reason = "an argument is no mention"
+        elif any(len(end) > 1 for end in ends):
+            reason = "the id of an argument is that of several mentions"
+        else:
+            relations.append((ends[0][0], ends[1][0], label))
+            continue
         report.rows["relation"] += 1
         report.record(LOST, "relation", reason, doc_id)
     return Document(doc_id, text, mentions, relations, paragraphs=paragraphs)
@@ -109,7 +117,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
 def add_concept_relations(doc: Doc, data: dict[str, Any], report: SplitReport) -> None:
     """Put the relations between concepts on a Doc. See `DocumentReader`."""
     relations = []
-    for row in _relations(data):
+    for _, row in _relations(_parts(data)):
         if _is_of_concepts(row):
             infons = row["infons"]
             first, second = infons["entity1"].strip(), infons["entity2"].strip()
@@ -147,13 +155,18 @@ def _read_mention(
     )
 
 
-def _relations(data: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = get_objects(data, "relations")
+def _parts(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whatever may have annotations: passages, their sentences, and the document."""
+    parts = []
     for passage in data["passages"]:
-        rows = rows + get_objects(passage, "relations")
-        for sentence in get_objects(passage, "sentences"):
-            rows = rows + get_objects(sentence, "relations")
-    return rows
+        parts += [passage, *get_objects(passage, "sentences")]
+    return [*parts, data]
+
+
+def _relations(parts: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, part in enumerate(parts):
+        for row in get_objects(part, "relations"):
+            yield number, row
 
 
 def _is_of_concepts(row: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ labelling (`label`), which says nothing about pairs."""
 from typing import Any
 
 from ..json_files import get_field, get_objects, read_json_lines
+from ..text_files import shorten
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
@@ -16,6 +17,11 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     index: dict[Any, int] = {}
     mentions: list[Mention] = []
     for entity in get_objects(data, "entities"):
+        if entity["id"] in index:
+            raise ValueError(
+                "expected an id of its own for each entity, but "
+                f"{shorten(entity['id'])} is there twice."
+            )
         index[entity["id"]] = len(mentions)
         start, end = entity["start_offset"], entity["end_offset"]
         mentions.append(Mention(start, end, get_field(entity, "label", str)))

@@ -37,8 +37,11 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document | No
         if item.get("type") == "relation":
             rows.append(item)
         elif item.get("type") == "labels" and labels:
-            for _ in labels[1:]:
+            is_known = item["id"] in regions
+            for _ in labels[0 if is_known else 1 :]:
                 report.record(LOST, "type", "a mention has one only", doc_id)
+            if is_known:
+                continue
             regions[item["id"]] = len(mentions)
             start, end = value["start"], value["end"]
             mentions.append(Mention(start, end, labels[0], text=value.get("text")))

@@ -36,27 +36,42 @@ def read_blocks(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]]]:
     block: dict[str, Any] = {}
     first = 1
     for number, line in [*read_lines(path), (0, "")]:
-        match = PASSAGE.fullmatch(line)
-        fields = line.split("\t")
         if not line.strip():
             if block:
                 yield first, block
             block = {}
-        elif match:
-            if not block:
-                block = {"id": match[1], "mentions": [], "relations": []}
-                first = number
-            block[match[2]] = match[3]
+            continue
+        fields = line.split("\t")
+        id_ = fields[0]
+        if match := PASSAGE.fullmatch(line):
+            id_, key, text = match.groups()
         elif len(fields) in (5, 6, 7) and fields[1].isdecimal():
-            block.setdefault("mentions", []).append(fields)
+            key = "mentions"
         elif len(fields) in (4, 5) and not fields[1].isdecimal():
-            block.setdefault("relations", []).append(fields)
+            key = "relations"
         else:
             problem = (
                 "expected 'PMID|t|title', 'PMID|a|abstract', a mention (6 fields, "
                 f"tab-separated) or a relation (4), but found {shorten(line)}."
             )
             fail(input_error(path, number, problem))
+            continue
+        if key == "t" and block and id_ != block["id"]:  # the blank line is missing
+            yield first, block
+            block = {}
+        if not block:
+            block = {"id": id_, "mentions": [], "relations": []}
+            first = number
+        if id_ != block["id"]:
+            problem = f"expected a line of document {shorten(block['id'])}"
+            fail(input_error(path, number, f"{problem}, but found {shorten(line)}."))
+        elif not match:
+            block[key].append(fields)
+        elif key in block:
+            problem = f"expected '{key}' of a document once, but found {shorten(line)}."
+            fail(input_error(path, number, problem))
+        else:
+            block[key] = text
 
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:

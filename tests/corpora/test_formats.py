@@ -1,6 +1,8 @@
 """Formats of annotation tools and datasets. Texts are made up."""
 
+import copy
 import json
+import re
 
 import pytest
 
@@ -391,6 +393,16 @@ def test_labelstudio_relation_without_label_is_lost(convert_one):
     assert outcomes(report)["lost", "relation"] == 1
 
 
+def test_labelstudio_region_labelled_twice_has_its_first_type(convert_one):
+    (task,) = json.loads(labelstudio())
+    result = task["annotations"][1]["result"]
+    result.insert(1, region("a", 0, 7, "POET"))
+    doc, report = convert_one("labelstudio", "export.json", json.dumps([task]))
+    assert mentions(doc) == MENTIONS
+    assert relations(doc) == ["(Ann Poe, runs, Baa Inc)"]
+    assert outcomes(report)["lost", "type"] == 1
+
+
 DOCCANO = {
     "id": 3,
     "text": TEXT,
@@ -415,6 +427,13 @@ def test_doccano_sequence_labels(convert_one):
     doc, _ = convert_one("doccano", "all.jsonl", dumps(data))
     assert mentions(doc) == MENTIONS
     assert doc.user_data["complete"] is False
+
+
+def test_doccano_ids_are_unique(convert_files):
+    entities = [*DOCCANO["entities"], DOCCANO["entities"][0]]
+    text = dumps({**DOCCANO, "entities": entities})
+    with pytest.raises(ValueError, match="line 1: .* for each entity, but 10 is there"):
+        convert_files("doccano", {"all.jsonl": text})
 
 
 # PubTator and BioC
@@ -450,6 +469,26 @@ def test_pubtator_errors(convert_files):
     text = PUBTATOR.replace("\tFoo1\t", "\tFoo2\t", 1)
     with pytest.raises(ValueError, match="a.pubtator, line 1: entity 0: .*'Foo2'"):
         convert_files("pubtator", {"a.pubtator": text})
+
+
+@pytest.mark.parametrize(
+    "line,message",
+    [
+        ("6\t0\t4\tFoo1\tGene\t11", "expected a line of document '5', but found '6"),
+        ("6|a|Of another one.", "expected a line of document '5', but found '6"),
+        ("5|a|Foo1 again.", "expected 'a' of a document once, but found '5"),
+    ],
+)
+def test_pubtator_block_has_one_document(convert_files, line, message):
+    with pytest.raises(ValueError, match=re.escape(f"a.pubtator, line 8: {message}")):
+        convert_files("pubtator", {"a.pubtator": PUBTATOR.rstrip() + f"\n{line}\n"})
+
+
+def test_pubtator_title_of_another_document_needs_no_blank_line(convert_files):
+    text = PUBTATOR.rstrip() + "\n" + PUBTATOR.replace("5", "6")
+    docs, _ = convert_files("pubtator", {"a.pubtator": text})
+    assert [doc.user_data["doc_id"] for doc in docs["train"]] == ["5", "6"]
+    assert len({doc.text for doc in docs["train"]}) == 1
 
 
 BIOC = {
@@ -523,6 +562,44 @@ def test_bioc_relation_of_three_is_lost(convert_one):
     node = '<node refid="b" role="effect"/>'
     _, report = convert_one("bioc", "train.xml", XML.replace(node, node * 2))
     assert outcomes(report)["lost", "relation"] == 1
+
+
+def bioc_with_equal_ids():
+    """Two passages with the ids "a" and "b" each, and a relation of the document's."""
+    data = copy.deepcopy(BIOC)
+    (document,) = data["documents"]
+    title, abstract = document["passages"]
+    foo, pain = copy.deepcopy(abstract["annotations"])
+    pain["locations"] = [{"offset": 9, "length": 4}]
+    foo["locations"] = [{"offset": 0, "length": 4}]
+    title["annotations"] = [foo, pain]
+    return data, document
+
+
+def test_bioc_relation_of_a_passage_is_between_mentions_of_the_passage(convert_one):
+    data, document = bioc_with_equal_ids()
+    document["passages"][0]["relations"] = document.pop("relations")
+    doc, _ = convert_one("bioc", "train.json", json.dumps(data))
+    (relation,) = get_relations(doc)
+    assert [span.start_char for span in (relation.subject, relation.object)] == [0, 9]
+
+
+def test_bioc_relation_of_an_id_that_several_mentions_have_is_lost(convert_one):
+    data, _ = bioc_with_equal_ids()
+    doc, report = convert_one("bioc", "train.json", json.dumps(data))
+    assert len(mentions(doc)) == 4
+    assert relations(doc) == []
+    (lost,) = (finding for finding in report.findings if finding.outcome == "lost")
+    assert lost.reason == "the id of an argument is that of several mentions"
+
+
+def test_bioc_annotations_of_the_document(convert_one):
+    data = copy.deepcopy(BIOC)
+    (document,) = data["documents"]
+    document["annotations"] = document["passages"][1].pop("annotations")
+    doc, _ = convert_one("bioc", "train.json", json.dumps(data))
+    assert mentions(doc) == [("Foo1", "Gene"), ("pain", "Disease")]
+    assert relations(doc) == ["(Foo1, causes, pain)"]
 
 
 def test_bioc_errors(convert_files):
