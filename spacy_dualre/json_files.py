@@ -120,6 +120,18 @@ def get_field(data: dict[str, Any], key: str, kind: type) -> Any:
     return value
 
 
+def get_id(data: dict[str, Any], key: str, other: str) -> str:
+    """Get the optional id of a JSON object, which may be a number, 0 included.
+
+    data (Dict[str, Any]): The object.
+    key (str): The field.
+    other (str): The id of an object without one.
+    RETURNS (str): The id.
+    """
+    value = data.get(key)
+    return other if value in (None, "") else str(value)
+
+
 def get_strings(data: dict[str, Any], key: str) -> list[str] | None:
     """Get an optional list of strings of a JSON object.
 

@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from spacy_dualre.json_files import parse_json, read_json_lines, read_json_list
+from spacy_dualre.json_files import (
+    get_id,
+    parse_json,
+    read_json_lines,
+    read_json_list,
+)
 from spacy_dualre.text_files import input_error
 
 
@@ -80,6 +85,14 @@ def test_key_twice_in_a_file_names_its_line(tmp_path):
 def test_empty_list(tmp_path):
     (tmp_path / "a.json").write_text("[ ]")
     assert list(read_json_list(tmp_path / "a.json", fail)) == []
+
+
+@pytest.mark.parametrize(
+    "data,expected",
+    [({"id": 0}, "0"), ({"id": "x"}, "x"), ({"id": ""}, "7"), ({"id": None}, "7")],
+)
+def test_id_of_an_object(data, expected):
+    assert get_id(data, "id", "7") == expected
 
 
 def test_input_error_names_the_place(tmp_path):

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from spacy.tokens import Doc
 
-from ..json_files import Fail, get_objects, read_json_list
+from ..json_files import Fail, get_id, get_objects, read_json_list
 from ..text_files import input_error, read_text, shorten
 from .concept_relations import ConceptRelation, relate_concepts, split_identifiers
 from .docs import Document, Mention
@@ -63,7 +63,7 @@ def read_documents(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     """Read a document. See `DocumentReader`."""
-    doc_id = str(data.get("id") or name)
+    doc_id = get_id(data, "id", name)
     text = ""
     paragraphs = []
     mentions: list[Mention] = []

@@ -3,7 +3,7 @@ labelling (`label`), which says nothing about pairs."""
 
 from typing import Any
 
-from ..json_files import get_field, get_objects, read_json_lines
+from ..json_files import get_field, get_id, get_objects, read_json_lines
 from ..text_files import shorten
 from .docs import Document, Mention
 from .documents import DocumentReader
@@ -13,7 +13,7 @@ from .report import LOST, NOTED, SplitReport
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     """Read a text. See `DocumentReader`."""
-    doc_id = str(data.get("id") or name)
+    doc_id = get_id(data, "id", name)
     index: dict[Any, int] = {}
     mentions: list[Mention] = []
     for entity in get_objects(data, "entities"):

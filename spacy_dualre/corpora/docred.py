@@ -14,7 +14,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..json_files import Fail, get_field, read_json_lines, read_json_list
+from ..json_files import Fail, get_field, get_id, read_json_lines, read_json_list
 from ..text_files import shorten
 from .concept_relations import ConceptRelation, relate_concepts
 from .docs import Document, Mention
@@ -33,7 +33,7 @@ def read_documents(path: Path, fail: Fail) -> Iterator[tuple[int, dict[str, Any]
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     """Read a document. See `DocumentReader`."""
-    doc_id = str(data.get("title") or name)
+    doc_id = get_id(data, "title", name)
     sentences = data["sents"]
     joined = join_tokens([token for sentence in sentences for token in sentence])
     first = [0]

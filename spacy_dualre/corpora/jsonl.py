@@ -20,7 +20,7 @@ What `apply` writes can be read: its `model`, and the `score` of relations, are 
 
 from typing import Any
 
-from ..json_files import get_field, get_objects, get_strings, read_json_lines
+from ..json_files import get_field, get_id, get_objects, get_strings, read_json_lines
 from ..text_files import shorten
 from .docs import Document, Mention, check_offsets
 from .documents import DocumentReader, SeveralErrors
@@ -50,7 +50,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         `messages` of the error.
     """
     errors: list[str] = []
-    doc_id = name if data.get("id") is None else str(data["id"])
+    doc_id = get_id(data, "id", name)
     text = ""
     mentions: list[Mention] = []
     relations: list[tuple[int, int, str]] = []

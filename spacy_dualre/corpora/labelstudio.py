@@ -7,7 +7,7 @@ two relations.
 
 from typing import Any
 
-from ..json_files import get_objects, read_json_list
+from ..json_files import get_id, get_objects, read_json_list
 from ..text_files import shorten
 from .docs import Document, Mention
 from .documents import DocumentReader
@@ -17,7 +17,7 @@ from .report import CHANGED, LOST, SplitReport
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document | None:
     """Read a task. See `DocumentReader`."""
-    doc_id = str(data.get("id") or name)
+    doc_id = get_id(data, "id", name)
     annotations = [
         annotation
         for annotation in get_objects(data, "annotations")

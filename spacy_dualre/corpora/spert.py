@@ -7,7 +7,7 @@ of entities from 0).
 
 from typing import Any
 
-from ..json_files import get_field, get_objects, read_json_list
+from ..json_files import get_field, get_id, get_objects, read_json_list
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
@@ -17,7 +17,7 @@ from .tokens import join_tokens
 
 def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
     """Read a sentence. See `DocumentReader`."""
-    doc_id = str(data.get("orig_id") or name)
+    doc_id = get_id(data, "orig_id", name)
     joined = join_tokens(data["tokens"], allow_empty=True)
     for _ in range(len(joined.offsets) - len(joined.tokens)):
         report.record(LOST, "token", "is empty", doc_id)

@@ -7,7 +7,7 @@ first and the last token (`subj_start`, `subj_end`, `obj_start`, `obj_end`) and 
 
 from typing import Any
 
-from ..json_files import get_field, read_json_list
+from ..json_files import get_field, get_id, read_json_list
 from .docs import Document, Mention
 from .documents import DocumentReader
 from .format import Format
@@ -25,7 +25,7 @@ def parse(data: dict[str, Any], name: str, report: SplitReport) -> Document:
         span = joined.span(start, end, f"'{role}'")
         mentions.append(Mention(*span, get_field(data, f"{role}_type", str)))
     return Document(
-        str(data.get("id") or name),
+        get_id(data, "id", name),
         joined.text,
         mentions,
         [(0, 1, get_field(data, "relation", str))],
