@@ -69,6 +69,23 @@ def changed_files(input_dir: Path, files: Mapping[str, str]) -> list[str]:
     return messages
 
 
+def visible_files(input_path: Path) -> list[Path]:
+    """Find files, without hidden ones, which are those of an operating system or an
+    editor.
+
+    input_path (Path): A file, or a directory, whose folders are searched too.
+    RETURNS (List[Path]): The files in the order of their names.
+    """
+    folder = input_path if input_path.is_dir() else input_path.parent
+    paths = sorted(input_path.rglob("*")) if input_path.is_dir() else [input_path]
+    return [
+        path
+        for path in paths
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
 def find_files(
     input_path: Path, suffixes: tuple[str, ...], report: Report
 ) -> dict[str, list[Path]]:
@@ -83,14 +100,11 @@ def find_files(
     RAISES (ValueError): If there are no such files.
     """
     folder = input_path if input_path.is_dir() else input_path.parent
-    paths = sorted(input_path.rglob("*")) if input_path.is_dir() else [input_path]
     by_split: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        name = path.relative_to(folder)
-        # Hidden files are those of an operating system or an editor.
-        hidden = any(part.startswith(".") for part in name.parts)
-        if path.name.lower().endswith(suffixes) and path.is_file() and not hidden:
-            words = re.findall(r"[a-z]+", str(name).lower())
+    for path in visible_files(input_path):
+        if path.name.lower().endswith(suffixes):
+            name = str(path.relative_to(folder)).lower()
+            words = re.findall(r"[a-z]+", name)
             splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
             by_split[splits.pop() if len(splits) == 1 else ""].append(path)
     if not by_split:

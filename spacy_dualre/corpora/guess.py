@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from . import format_names
+from .format import visible_files
 
 # Format, how the names of its files end, and what the beginning of a file has.
 SIGNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -29,29 +30,18 @@ BEGINNING = 1 << 17
 def guess_format(corpus: Path) -> str:
     """Guess the format of annotations.
 
-    corpus (Path): A file, or a folder, of which the first file of each kind is looked
-        at.
+    corpus (Path): A file, or a folder, of which of each kind of files the first one
+        that shows a format is looked at.
     RETURNS (str): The name of the format. JSON lines that show no other are "jsonl".
     RAISES (ValueError): If there is no such file, or several formats.
     """
-    paths = sorted(corpus.rglob("*")) if corpus.is_dir() else [corpus]
+    paths = visible_files(corpus)
     found = set()
     for ending in {ending for _, ending, _ in SIGNS}:
-        own = [
-            path
-            for path in paths
-            if path.name.lower().endswith(ending) and not path.name.startswith(".")
-        ]
-        if own:
-            with own[0].open("rb") as file:
-                text = file.read(BEGINNING).decode("utf8", "replace")
-            formats = {
-                name
-                for name, its, signs in SIGNS
-                if its == ending and all(sign in text for sign in signs)
-            }
-            # Whose reader says what is wrong, and where.
-            found |= formats or ({"jsonl"} if ending == ".jsonl" else set())
+        own = [path for path in paths if path.name.lower().endswith(ending)]
+        formats = next(filter(None, (_formats_of(path, ending) for path in own)), set())
+        # Whose reader says what is wrong, and where.
+        found |= {"jsonl"} if ending == ".jsonl" and own and not formats else formats
     if len(found) != 1:
         several = f" (it may be {' or '.join(sorted(found))})" if found else ""
         raise ValueError(
@@ -59,3 +49,13 @@ def guess_format(corpus: Path) -> str:
             f"{', '.join(format_names())}."
         )
     return found.pop()
+
+
+def _formats_of(path: Path, ending: str) -> set[str]:
+    with path.open("rb") as file:
+        text = file.read(BEGINNING).decode("utf8", "replace")
+    return {
+        name
+        for name, its, signs in SIGNS
+        if its == ending and all(sign in text for sign in signs)
+    }

@@ -35,7 +35,15 @@ def test_json_lines_are_our_own_unless_they_show_another(line, expected, tmp_pat
 def test_hidden_and_other_files_are_not_looked_at(tmp_path):
     write(tmp_path, SECTIONS["brat"])
     write(tmp_path, {".a.jsonl": "{}", "settings.json": "{}", "annotation.conf": ""})
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "a.jsonl").write_text("{}")
+    (tmp_path / "folder.jsonl").mkdir()
     assert guess_format(tmp_path) == "brat"
+
+
+def test_a_file_before_them_may_be_something_else(tmp_path):
+    write(tmp_path, {"about.json": '{"licence": "MIT"}'} | SECTIONS["bioc"])
+    assert guess_format(tmp_path) == "bioc"
 
 
 @pytest.mark.parametrize("files", [{"a.csv": "a,b"}, {"a.json": '[{"a": 1}]'}, {}])
